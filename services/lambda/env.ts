@@ -1,0 +1,47 @@
+import { z } from 'zod'
+
+const name = z.string().min(1)
+
+/** What every stage needs to keep the books. */
+const books = { LEDGER_TABLE: name, RAW_BUCKET: name }
+
+/** `{"sales": "<crawler name>"}`, as JSON. */
+const crawlers = z.string().transform((text) => z.record(z.string(), name).parse(JSON.parse(text)))
+
+/** Environment of each function: the handler reads it, CDK's `environment` is typed from its keys. */
+export const UnzipEnv = z.object({ ...books, QUARANTINE_BUCKET: name, PROCESSING_BUCKET: name, DELIVERY_BUCKET: name })
+export const ConvertEnv = z.object({
+  ...books,
+  STAGING_BUCKET: name,
+  PROCESSING_BUCKET: name,
+  QUARANTINE_BUCKET: name,
+  JOB_NAME: name,
+})
+export const PartitionEnv = z.object({
+  ...books,
+  STAGING_BUCKET: name,
+  PROCESSING_BUCKET: name,
+  DELIVERY_BUCKET: name,
+  JOB_NAME: name,
+})
+export const CatalogEnv = z.object({ LEDGER_TABLE: name, DELIVERY_BUCKET: name, CRAWLERS: crawlers })
+export const SweepEnv = z.object({
+  ...books,
+  STAGING_BUCKET: name,
+  PROCESSING_BUCKET: name,
+  DELIVERY_BUCKET: name,
+  QUARANTINE_BUCKET: name,
+  CONVERT_JOB_NAME: name,
+  PARTITION_JOB_NAME: name,
+  CRAWLERS: crawlers,
+})
+
+/** How CDK must fill a function's environment: every key, each a string. */
+export type Environment<S extends z.ZodObject> = Record<Extract<keyof z.input<S>, string>, string>
+
+/** Reads a function's environment on call, so that a test or a warm start sees what is set now. */
+export function readEnv<S extends z.ZodObject>(schema: S): z.output<S> {
+  const parsed = schema.safeParse(process.env)
+  if (!parsed.success) throw new Error(`Environment of this function is incomplete: ${z.prettifyError(parsed.error)}`)
+  return parsed.data
+}
