@@ -1,0 +1,6 @@
+/** The four stages; a replay's name starts with the one it addresses. */
+export const STAGES = ['unzip', 'convert', 'partition', 'catalog'] as const
+export type Stage = (typeof STAGES)[number]
+
+/** Live events have no `replay-name`; without this, a replayed zip would also replay its CSVs. */
+export const liveOrReplayedTo = (stage: Stage) => ({ 'replay-name': [{ exists: false }, { prefix: `${stage}-` }] })

@@ -1,0 +1,148 @@
+import pMap from 'p-map'
+import type { Contract } from '../../schemas/contract.ts'
+import { HIVE_DEFAULT_PARTITION, unescapePartition } from '../../schemas/hive.ts'
+import type { CatalogPartition, Glue } from '../jobs/glue.ts'
+import type { Objects } from '../jobs/objects.ts'
+import { TryAgain } from '../lambda/errors.ts'
+import { beginCrawl, type CatalogState, catalogState, endCrawl, isPublishing } from '../ledger/catalog-state.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { asQueued, type Queued, queuePk } from '../ledger/queue.ts'
+
+export type CatalogDeps = {
+  ledger: Ledger
+  objects: Objects
+  glue: Glue
+  contracts: Map<string, Contract>
+  /** Crawler of each dataset. */
+  crawlers: Record<string, string>
+  deliveryBucket: string
+  sleep: (ms: number) => Promise<void>
+}
+
+/** How long a wake-up waits for publishers to finish or the crawler to be free, before it comes back later. */
+export const PATIENCE_MS = 45_000
+const STEP_MS = 150
+
+const waitingRuns = async (ledger: Ledger, dataset: string, limit?: number): Promise<Queued[]> =>
+  (await ledger.table.query(queuePk({ stage: 'catalog', dataset }), 'ITEM#', limit)).map(asQueued)
+
+/** Polls until `ready`; the events that would say so are best effort. */
+async function until(deps: CatalogDeps, patience: number, ready: () => Promise<boolean>): Promise<boolean> {
+  const deadline = deps.ledger.now().getTime() + patience
+  for (;;) {
+    if (await ready()) return true
+    if (deps.ledger.now().getTime() >= deadline) return false
+    await deps.sleep(STEP_MS)
+  }
+}
+
+export type Woken = 'crawling' | 'busy' | 'settled' | 'idle'
+
+/**
+ * Starts the crawler if the delivery zone has changed since the last crawl began and none is at work; then that one's
+ * end will look again. It waits for publishers, for a crawl in the middle of a publish would have to be repeated.
+ *
+ * @throws TryAgain when it has been patient in vain.
+ */
+export async function wake(deps: CatalogDeps, dataset: string, patience = PATIENCE_MS): Promise<Woken> {
+  const { ledger, glue } = deps
+  const crawler = deps.crawlers[dataset]
+  if (!crawler) throw new Error(`No crawler is known for the dataset ${dataset}`)
+  if (!(await until(deps, patience, async () => !(await isPublishing(ledger, dataset)))))
+    throw new TryAgain('publishing', `The table of ${dataset} is still being published into.`)
+
+  const state = await catalogState(ledger, dataset)
+  if (state.dirty <= state.crawled) {
+    if ((await waitingRuns(ledger, dataset, 1)).length === 0) return 'idle'
+    // All they wrote has been crawled: they were only too late to be told.
+    await compare(deps, dataset)
+    return 'settled'
+  }
+  if (!(await beginCrawl(ledger, dataset, state.dirty))) return 'busy'
+  const begun = await catalogState(ledger, dataset)
+  const started = await until(deps, patience, async () => {
+    try {
+      await glue.startCrawler(crawler)
+      return true
+    } catch (error) {
+      if (error instanceof TryAgain) return false
+      await endCrawl(ledger, dataset, begun, 'abandoned')
+      throw error
+    }
+  })
+  if (started) return 'crawling'
+  await endCrawl(ledger, dataset, begun, 'abandoned')
+  throw new TryAgain('crawler_busy', `The crawler ${crawler} is still running or stopping.`)
+}
+
+/** Takes up a crawl's end, however it ended: what it did not add is added, and the waiting runs are queryable. */
+export async function crawlEnded(deps: CatalogDeps, dataset: string): Promise<void> {
+  const state = await catalogState(deps.ledger, dataset)
+  await compare(deps, dataset, state)
+  // Also after a failed crawl: the comparison has done its work, and repeating the crawl would only cost.
+  await endCrawl(deps.ledger, dataset, state, 'seen')
+}
+
+export type Repair = { add: CatalogPartition[]; drop: string[] }
+
+/** The value that a partition folder has in the catalog: `COUNTRY=Cote d%27Ivoire` is `Cote d'Ivoire`. */
+const valueOf = (folder: string) => unescapePartition(folder.slice(folder.indexOf('=') + 1)) ?? HIVE_DEFAULT_PARTITION
+
+/** What the catalog lacks of the zone's folders, and what it has beyond them or under a wrong value. */
+export function repairs(folders: string[], known: CatalogPartition[], base: string): Repair {
+  const wanted = new Map(folders.map((folder) => [valueOf(folder), `${base}${folder}/`]))
+  const bare = (location: string) => location.replace(/\/*$/, '/')
+  const right = new Set<string>()
+  const drop: string[] = []
+  for (const { value, location } of known) {
+    if (wanted.get(value) === bare(location)) right.add(value)
+    else drop.push(value)
+  }
+  const add = [...wanted].filter(([value]) => !right.has(value)).map(([value, location]) => ({ value, location }))
+  return { add, drop }
+}
+
+/** The crawler is checked, not trusted: compares the catalog with the zone, repairs it, and settles the waiting runs. */
+export async function compare(deps: CatalogDeps, dataset: string, state?: CatalogState): Promise<Repair> {
+  const { ledger, objects, glue, deliveryBucket } = deps
+  const contract = deps.contracts.get(dataset)
+  if (!contract) throw new Error(`No contract names the dataset ${dataset}`)
+  // Before the listing: what is published later is not settled by it.
+  const waiting = await waitingRuns(ledger, dataset)
+  const prefix = `data/${dataset}/`
+  const known = await glue.partitions(contract.table)
+  const folders = await objects.folders(deliveryBucket, prefix)
+  const repair = repairs(folders, known, `s3://${deliveryBucket}/${prefix}`)
+  if (repair.drop.length > 0) await glue.dropPartitions(contract.table, repair.drop)
+  if (repair.add.length > 0) await glue.addPartitions(contract.table, repair.add)
+  const present = new Set(folders)
+  await pMap(waiting, (item) => settleRun(ledger, dataset, item, present, state), { concurrency: 16 })
+  return repair
+}
+
+async function settleRun(ledger: Ledger, dataset: string, item: Queued, present: Set<string>, state?: CatalogState) {
+  const ref = { dataset, sourceId: item.sourceId, runId: item.runId }
+  const place = { pk: queuePk({ stage: 'catalog', dataset }), sk: item.sk }
+  const [run, head] = await Promise.all([ledger.run(ref), ledger.head(ref)])
+  if (!run) return void (await ledger.table.write([{ delete: place }]))
+  const endedAt = ledger.instant()
+  const leave = [{ delete: place, when: [{ attribute: 'pk', is: 'present' } as const] }]
+  const queuedAt = run.spanCatalog?.queuedAt ?? endedAt
+  const spanCatalog = { queuedAt, startedAt: state?.crawlStartedAt, endedAt }
+  if (head?.deliveryRun !== item.runId) {
+    const message = `The rows of this version of ${run.key} were replaced or withdrawn before they were queryable.`
+    await ledger.update(
+      ref,
+      { state: 'superseded', problem: { code: 'superseded', message }, endedAt, spanCatalog },
+      leave,
+    )
+    return
+  }
+  const lost = (item.folders ?? []).filter((folder) => !present.has(folder))
+  if (lost.length > 0) {
+    const message = `${lost.length} partitions that were published of ${run.key} are not in the delivery zone, first ${lost[0]}. Someone else deleted them; land the file again.`
+    await ledger.update(ref, { state: 'failed', problem: { code: 'imbalance', message }, endedAt, spanCatalog }, leave)
+    return
+  }
+  await ledger.update(ref, { state: 'delivered', endedAt, spanCatalog }, leave)
+}

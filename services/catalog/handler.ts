@@ -1,0 +1,44 @@
+import { CrawlEnded } from '../../events/crawl-ended.ts'
+import { DeliveryChanged } from '../../events/delivery-changed.ts'
+import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
+import { CatalogEnv, readEnv } from '../lambda/env.ts'
+import { on, stage } from '../lambda/stage.ts'
+import { markDirty } from '../ledger/catalog-state.ts'
+import { datasetOf } from '../ledger/ids.ts'
+import { type CatalogDeps, crawlEnded, wake } from './catalog.ts'
+
+const wired = (): CatalogDeps => {
+  const env = readEnv(CatalogEnv)
+  return {
+    ledger: ledger(env.LEDGER_TABLE),
+    objects: objects(),
+    glue: glue(),
+    contracts: contracts(),
+    crawlers: env.CRAWLERS,
+    deliveryBucket: env.DELIVERY_BUCKET,
+    sleep,
+  }
+}
+
+export const handler = stage(
+  [
+    on(DeliveryChanged, async ({ detail }) => {
+      const dataset = datasetOf(detail.object.key)
+      return dataset !== undefined && contracts().has(dataset) ? dataset : undefined
+    }),
+    on(CrawlEnded, async ({ detail }) => {
+      const deps = wired()
+      const [dataset] = Object.entries(deps.crawlers).find(([, crawler]) => crawler === detail.crawlerName) ?? []
+      if (!dataset) return undefined
+      await crawlEnded(deps, dataset)
+      await wake(deps, dataset)
+      return undefined
+    }),
+  ],
+  async (dataset) => {
+    const deps = wired()
+    // Once for all changes of this batch of messages, and before the crawler is started.
+    await markDirty(deps.ledger, dataset)
+    await wake(deps, dataset)
+  },
+)

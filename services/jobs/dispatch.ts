@@ -1,0 +1,150 @@
+import type { Contract } from '../../schemas/contract.ts'
+import type { Manifest, ManifestSource } from '../../schemas/manifest.ts'
+import type { Plan } from '../../schemas/plan.ts'
+import { Failed } from '../lambda/errors.ts'
+import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { asQueued, type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
+import type { Run } from '../ledger/run.ts'
+import type { Glue } from './glue.ts'
+import type { Objects } from './objects.ts'
+
+/** A batch is at most this many sources: one settling function handles them within its five minutes. */
+export const BATCH_SOURCES = 500
+/** … and, beyond its first source, at most this many bytes of input. */
+export const BATCH_BYTES = 20 * 1024 ** 3
+/** How long dispatch itself may take before the sweep thinks it dead. A started job extends it. */
+const STARTING_MS = 6 * 60_000
+/** The sweep looks after a job this long after its start, and again each time it finds it running. */
+export const LEASE_MS = 10 * 60_000
+
+export type JobStage = {
+  stage: 'convert' | 'partition'
+  jobName: string
+  plan: (dataset: string) => Plan
+  /** What the job reads for a run; undefined where it is not there any more. */
+  inputs: (run: Run) => Promise<ManifestSource['inputs'] | undefined>
+}
+
+export function contractOf(contracts: Map<string, Contract>, dataset: string): Contract {
+  const contract = contracts.get(dataset)
+  if (!contract) throw new Failed('unknown_dataset', `No contract names the dataset "${dataset}".`)
+  return contract
+}
+
+export type DispatchDeps = {
+  ledger: Ledger
+  objects: Objects
+  glue: Glue
+  stagingBucket: string
+  unique: () => string
+}
+
+export type Dispatched = 'started' | 'busy' | 'idle'
+
+/** Oldest first, up to a size; one that goes alone goes alone. */
+export function chooseBatch(waiting: Queued[]): Queued[] {
+  const [first, ...rest] = waiting
+  if (!first) return []
+  if (first.solo) return [first]
+  const batch = [first]
+  let bytes = first.bytes
+  for (const next of rest) {
+    if (next.solo) continue
+    if (batch.length === BATCH_SOURCES || bytes + next.bytes > BATCH_BYTES) break
+    batch.push(next)
+    bytes += next.bytes
+  }
+  return batch
+}
+
+/**
+ * Starts one job for all that waits for a stage of a dataset, unless one is at work: then its end will dispatch again.
+ *
+ * No wake-up is lost between two dispatchers: whoever finds the slot taken has queued before it looked, and whoever
+ * holds the slot reads the queue after it took it, and once more after it let an empty one go.
+ */
+export async function dispatch(deps: DispatchDeps, stage: JobStage, dataset: string): Promise<Dispatched> {
+  const queue: QueueName = { stage: stage.stage, dataset }
+  const { ledger, unique } = deps
+  for (;;) {
+    if ((await ledger.table.query(queuePk(queue), 'ITEM#', 1)).length === 0) return 'idle'
+    const batch = batchIdOf(dataset, `${ledger.instant().replaceAll(/[-:.]/g, '')}-${unique()}`)
+    const slot: Slot = {
+      batch,
+      items: [],
+      startedAt: ledger.instant(),
+      leaseUntil: ledger.now().getTime() + STARTING_MS,
+    }
+    if (
+      !(await ledger.table.write([{ put: { ...slotKey(queue), ...slot }, when: [{ attribute: 'pk', is: 'absent' }] }]))
+    )
+      return 'busy'
+    try {
+      const waiting = (await ledger.table.query(queuePk(queue), 'ITEM#', BATCH_SOURCES * 2)).map(asQueued)
+      if (await start(deps, stage, queue, { ...slot, items: chooseBatch(waiting) })) return 'started'
+    } catch (error) {
+      await release(ledger, queue, batch)
+      throw error
+    }
+    await release(ledger, queue, batch)
+  }
+}
+
+export async function release(ledger: Ledger, queue: QueueName, batch: string): Promise<boolean> {
+  return await ledger.table.write([{ delete: slotKey(queue), when: [{ attribute: 'batch', is: 'equal', to: batch }] }])
+}
+
+/** False where nothing of the batch could be read: those runs have left the queue, and the next ones may go. */
+async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot: Slot): Promise<boolean> {
+  const { ledger, objects, glue, stagingBucket } = deps
+  const sources: ManifestSource[] = []
+  const items: Queued[] = []
+  for (const item of slot.items) {
+    const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
+    const inputs = run && (await stage.inputs(run))
+    if (inputs) {
+      sources.push({ runId: item.runId, sourceId: item.sourceId, inputs })
+      items.push(item)
+    } else {
+      await leaveQueue(ledger, queue, item, `What ${stage.stage} would read is gone: a newer version took its place.`)
+    }
+  }
+  if (sources.length === 0) return false
+
+  const folder = stagingFolder(stage.stage, slot.batch)
+  const staging = `s3://${stagingBucket}/${folder}`
+  const manifest: Manifest = {
+    manifest: 1,
+    stage: stage.stage,
+    batch: slot.batch,
+    dataset: queue.dataset,
+    plan: stage.plan(queue.dataset),
+    sources,
+    staging,
+    report: `${staging}report.json`,
+  }
+  const uri = `${staging}manifest.json`
+  await objects.putText(stagingBucket, `${folder}manifest.json`, JSON.stringify(manifest))
+  const held = { when: [{ attribute: 'batch', is: 'equal', to: slot.batch } as const] }
+  // Written before the start: whatever dies from here on, the sweep can ask Glue for the run of this manifest.
+  if (!(await ledger.table.write([{ update: slotKey(queue), set: { items, manifest: uri }, ...held }]))) return true
+  const jobRunId = await glue.startJob(stage.jobName, uri)
+  const leaseUntil = ledger.now().getTime() + LEASE_MS
+  await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, ...held }])
+  return true
+}
+
+/** A queued run that has nothing to be worked on ends as superseded. */
+async function leaveQueue(ledger: Ledger, queue: QueueName, item: Queued, message: string) {
+  const ref = { dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId }
+  const leave = { delete: { pk: queuePk(queue), sk: item.sk } }
+  const known = await ledger.run(ref)
+  if (known)
+    await ledger.update(
+      ref,
+      { state: 'superseded', problem: { code: 'superseded', message }, endedAt: ledger.instant() },
+      [leave],
+    )
+  else await ledger.table.write([leave])
+}

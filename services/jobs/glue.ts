@@ -1,0 +1,174 @@
+import {
+  BatchCreatePartitionCommand,
+  BatchDeletePartitionCommand,
+  GetCrawlerCommand,
+  GetJobRunCommand,
+  GetJobRunsCommand,
+  GetPartitionsCommand,
+  GetTableCommand,
+  type GlueClient,
+  type JobRun,
+  StartCrawlerCommand,
+  StartJobRunCommand,
+  type StorageDescriptor,
+} from '@aws-sdk/client-glue'
+import { TryAgain } from '../lambda/errors.ts'
+
+export type JobState = 'running' | 'succeeded' | 'failed'
+/** `why` is Glue's word for an end that is no success: FAILED, TIMEOUT, STOPPED, ERROR. */
+export type JobStatus = {
+  id: string
+  state: JobState
+  why?: string
+  message?: string
+  startedAt?: string
+  endedAt?: string
+  manifest?: string
+}
+export type TableName = { database: string; name: string }
+/** A partition of a table with one key: its value and where its objects are. */
+export type CatalogPartition = { value: string; location: string }
+
+/** What stages need of Glue. */
+export interface Glue {
+  /** Throws TryAgain when Glue has no slot or throttles. */
+  startJob(job: string, manifest: string): Promise<string>
+  job(job: string, id: string): Promise<JobStatus | undefined>
+  /** The newest run that was given this manifest; the answer to "did my StartJobRun arrive?". */
+  jobByManifest(job: string, manifest: string): Promise<JobStatus | undefined>
+  /** Throws TryAgain while the crawler runs or is stopping. */
+  startCrawler(crawler: string): Promise<void>
+  crawlerReady(crawler: string): Promise<boolean>
+  partitions(table: TableName): Promise<CatalogPartition[]>
+  addPartitions(table: TableName, partitions: CatalogPartition[]): Promise<void>
+  dropPartitions(table: TableName, values: string[]): Promise<void>
+}
+
+const RUNNING = ['STARTING', 'RUNNING', 'STOPPING', 'WAITING']
+/** Limits of BatchCreatePartition and BatchDeletePartition. */
+const CREATE_BATCH = 100
+const DELETE_BATCH = 25
+/** Glue's answers that mean "not now". https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-exceptions.html */
+const NOT_NOW = [
+  'ConcurrentRunsExceededException',
+  'CrawlerRunningException',
+  'ResourceNumberLimitExceededException',
+  'ThrottlingException',
+  'OperationTimeoutException',
+]
+
+const nameOf = (error: unknown) => (error instanceof Error ? error.name : '')
+
+const notNow = (what: string) => (error: unknown) => {
+  if (NOT_NOW.includes(nameOf(error)))
+    throw new TryAgain('glue_busy', `Glue would not start ${what} now: ${nameOf(error)}.`, error)
+  throw error
+}
+
+const status = (run: JobRun): JobStatus => ({
+  id: run.Id ?? '',
+  state: RUNNING.includes(run.JobRunState ?? '') ? 'running' : run.JobRunState === 'SUCCEEDED' ? 'succeeded' : 'failed',
+  why: run.JobRunState,
+  message: run.ErrorMessage || undefined,
+  startedAt: run.StartedOn?.toISOString(),
+  endedAt: run.CompletedOn?.toISOString(),
+  manifest: run.Arguments?.['--manifest'],
+})
+
+function* chunks<T>(items: T[], size: number) {
+  for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size)
+}
+
+export class AwsGlue implements Glue {
+  readonly #glue: GlueClient
+
+  constructor(glue: GlueClient) {
+    this.#glue = glue
+  }
+
+  async startJob(job: string, manifest: string): Promise<string> {
+    const { JobRunId = '' } = await this.#glue
+      .send(new StartJobRunCommand({ JobName: job, Arguments: { '--manifest': manifest } }))
+      .catch(notNow(`a run of ${job}`))
+    return JobRunId
+  }
+
+  async job(job: string, id: string): Promise<JobStatus | undefined> {
+    try {
+      const { JobRun } = await this.#glue.send(new GetJobRunCommand({ JobName: job, RunId: id }))
+      return JobRun && status(JobRun)
+    } catch (error) {
+      if (nameOf(error) === 'EntityNotFoundException') return undefined
+      throw error
+    }
+  }
+
+  async jobByManifest(job: string, manifest: string): Promise<JobStatus | undefined> {
+    let NextToken: string | undefined
+    do {
+      const page = await this.#glue.send(new GetJobRunsCommand({ JobName: job, NextToken }))
+      const found = page.JobRuns?.find((run) => run.Arguments?.['--manifest'] === manifest)
+      if (found) return status(found)
+      NextToken = page.NextToken
+    } while (NextToken)
+    return undefined
+  }
+
+  async startCrawler(crawler: string): Promise<void> {
+    await this.#glue.send(new StartCrawlerCommand({ Name: crawler })).catch(notNow(crawler))
+  }
+
+  async crawlerReady(crawler: string): Promise<boolean> {
+    const { Crawler } = await this.#glue.send(new GetCrawlerCommand({ Name: crawler }))
+    return Crawler?.State === 'READY'
+  }
+
+  async partitions({ database, name }: TableName): Promise<CatalogPartition[]> {
+    const found: CatalogPartition[] = []
+    let NextToken: string | undefined
+    do {
+      const page = await this.#glue.send(
+        new GetPartitionsCommand({ DatabaseName: database, TableName: name, ExcludeColumnSchema: true, NextToken }),
+      )
+      for (const { Values, StorageDescriptor } of page.Partitions ?? [])
+        found.push({ value: Values?.[0] ?? '', location: StorageDescriptor?.Location ?? '' })
+      NextToken = page.NextToken
+    } while (NextToken)
+    return found
+  }
+
+  async addPartitions({ database, name }: TableName, partitions: CatalogPartition[]): Promise<void> {
+    const { Table } = await this.#glue.send(new GetTableCommand({ DatabaseName: database, Name: name }))
+    const inherited: StorageDescriptor | undefined = Table?.StorageDescriptor
+    for (const chunk of chunks(partitions, CREATE_BATCH)) {
+      const { Errors = [] } = await this.#glue.send(
+        new BatchCreatePartitionCommand({
+          DatabaseName: database,
+          TableName: name,
+          PartitionInputList: chunk.map(({ value, location }) => ({
+            Values: [value],
+            StorageDescriptor: { ...inherited, Location: location },
+          })),
+        }),
+      )
+      const real = Errors.filter(({ ErrorDetail }) => ErrorDetail?.ErrorCode !== 'AlreadyExistsException')
+      if (real[0])
+        throw new TryAgain(
+          'partition_not_added',
+          `Glue did not add ${real.length} partitions to ${database}.${name}, first ${real[0].PartitionValues}: ${real[0].ErrorDetail?.ErrorMessage}`,
+        )
+    }
+  }
+
+  async dropPartitions({ database, name }: TableName, values: string[]): Promise<void> {
+    for (const chunk of chunks(values, DELETE_BATCH)) {
+      await this.#glue.send(
+        new BatchDeletePartitionCommand({
+          DatabaseName: database,
+          TableName: name,
+          PartitionsToDelete: chunk.map((value) => ({ Values: [value] })),
+        }),
+      )
+    }
+  }
+}

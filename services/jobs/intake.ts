@@ -1,0 +1,71 @@
+import type { S3ObjectEvent } from '../../events/s3-object.ts'
+import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
+import type { Ending, Ledger } from '../ledger/ledger.ts'
+import { hasEnded, type Landed, type Run } from '../ledger/run.ts'
+import type { Objects } from './objects.ts'
+
+export type IntakeDeps = { ledger: Ledger; objects: Objects; quarantineBucket: string }
+
+/** Where objects go whose folder names no dataset at all: `landing/x.zip`. */
+const NO_DATASET = 'unknown'
+
+/**
+ * Enters what landed in the books: as a run to be worked on, as one that ended at once (refused by `judge`, superseded
+ * or gone), or, for an event seen before, as the run that it already is.
+ *
+ * @returns undefined for keys that are folders.
+ */
+export async function takeIn(
+  deps: IntakeDeps,
+  event: S3ObjectEvent,
+  kind: Run['kind'],
+  cause: string,
+  judge: (key: string, dataset: string | undefined) => Ending | undefined,
+): Promise<Run | undefined> {
+  const { ledger, objects } = deps
+  const { bucket, object } = event.detail
+  const { key } = object
+  if (key.endsWith('/')) return undefined
+  const dataset = datasetOf(key)
+  const named = object['version-id']
+  if (named) {
+    // A zip that has been archived is no longer under its key: the ledger must be asked first.
+    const ref = { dataset: dataset ?? NO_DATASET, sourceId: sourceIdOf(key), runId: runIdOf(key, named, cause) }
+    const known = await ledger.run(ref)
+    if (known && hasEnded(known.state)) return known
+  }
+  const current = await objects.head(bucket.name, key)
+  const landed: Landed = {
+    bucket: bucket.name,
+    key,
+    versionId: named ?? current?.versionId ?? 'null',
+    etag: current?.etag ?? object.etag ?? '',
+    bytes: current?.bytes ?? object.size ?? 0,
+    landedAt: new Date(event.time).toISOString(),
+  }
+  const end = judge(key, dataset) ?? fate(landed, current?.versionId)
+  const { run } = await ledger.register(kind, dataset ?? NO_DATASET, landed, cause, end)
+  if (end?.state === 'refused') await recordRefusal(deps, run)
+  return run
+}
+
+function fate({ key, versionId }: Landed, current: string | undefined): Ending | undefined {
+  if (current === undefined)
+    return {
+      state: 'refused',
+      problem: { code: 'gone', message: `${key} was deleted before it could be read. Land it again.` },
+    }
+  if (current !== versionId)
+    return { state: 'superseded', problem: { code: 'superseded', message: `A newer version of ${key} landed.` } }
+  return undefined
+}
+
+/** The words for the file's owner, where people look who have no access to the ledger. */
+export async function recordRefusal({ ledger, objects, quarantineBucket }: IntakeDeps, run: Run): Promise<void> {
+  const { key, versionId, landedAt, problem, dataset, sourceId, runId } = run
+  await objects.putText(
+    quarantineBucket,
+    `refused/${dataset}/${sourceId}/${runId}.json`,
+    JSON.stringify({ key, versionId, landedAt, refusedAt: ledger.instant(), ...problem }, null, 2),
+  )
+}

@@ -1,0 +1,186 @@
+import pMap from 'p-map'
+import { Manifest } from '../../schemas/manifest.ts'
+import { Report, type SourceReport } from '../../schemas/report.ts'
+import { LandfallError, TryAgain } from '../lambda/errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
+import { hasEnded, type Problem, type Run, type RunState } from '../ledger/run.ts'
+import type { Write } from '../ledger/table.ts'
+import { type DispatchDeps, type JobStage, LEASE_MS, release } from './dispatch.ts'
+import type { JobStatus } from './glue.ts'
+import { LOCK_MS, parseS3 } from './publish.ts'
+
+/** Sources settled side by side; each publishes with its own concurrency. */
+const SETTLING = 4
+
+export type SettleStage = JobStage & {
+  /** Publishes what the job made of one source, or throws the run's problem. The queue item leaves with it. */
+  settle: (run: Run, report: SourceReport, job: JobTimes, leave: Write, batch: string) => Promise<void>
+  /** Around the publishing of a whole batch. */
+  around?: (dataset: string, batch: string, work: () => Promise<void>) => Promise<void>
+}
+
+/** When dispatch took the batch up, and the job's own part of that. */
+export type JobTimes = { startedAt: string; jobStartedAt?: string; jobEndedAt?: string }
+
+export async function readSlot(ledger: Ledger, queue: QueueName): Promise<Slot | undefined> {
+  return (await ledger.table.get(slotKey(queue))) as unknown as Slot | undefined
+}
+
+/** Ends a run that will not be delivered, in the transaction that takes it from the queue. */
+export async function endRun(
+  ledger: Ledger,
+  run: Run,
+  state: Extract<RunState, 'refused' | 'failed' | 'superseded'>,
+  problem: Problem,
+  leave: Write[],
+  more: Partial<Run> = {},
+): Promise<void> {
+  await ledger.update(run, { ...more, state, problem, endedAt: ledger.instant() }, leave)
+}
+
+/**
+ * Takes up what became of a batch: publishes each source, or says why not; then frees the slot.
+ * Harmless for a batch that was settled before: its slot is gone or is another's.
+ *
+ * @returns whether the batch is settled now, so that the caller dispatches what waits.
+ */
+export async function settle(
+  deps: DispatchDeps,
+  stage: SettleStage,
+  dataset: string,
+  batch: string,
+  status: JobStatus | undefined,
+): Promise<boolean> {
+  const { ledger } = deps
+  const queue: QueueName = { stage: stage.stage, dataset }
+  if (status?.state === 'running') {
+    await ledger.table.write([
+      {
+        update: slotKey(queue),
+        set: { jobRunId: status.id, leaseUntil: ledger.now().getTime() + LEASE_MS },
+        when: [{ attribute: 'batch', is: 'equal', to: batch }],
+      },
+    ])
+    return false
+  }
+  const slot = await takeUp(ledger, queue, batch)
+  if (!slot) return false
+  const report = await readReport(deps, slot)
+  if (report) await settleAll(deps, stage, queue, slot, report, status)
+  else await retryAlone(ledger, queue, slot, status)
+  await release(ledger, queue, batch)
+  return true
+}
+
+/** One settler at a time; a second one comes back when the first has finished or died. */
+async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<Slot | undefined> {
+  const slot = await readSlot(ledger, queue)
+  if (slot?.batch !== batch) return undefined
+  const now = ledger.now().getTime()
+  const taken = await ledger.table.write([
+    {
+      update: slotKey(queue),
+      set: { settlingUntil: now + LOCK_MS, leaseUntil: now + LOCK_MS },
+      when: [
+        { attribute: 'batch', is: 'equal', to: batch },
+        { attribute: 'settlingUntil', is: 'absentOrLess', to: now },
+      ],
+    },
+  ])
+  if (!taken) throw new TryAgain('batch_settling', `Batch ${batch} is being settled.`)
+  return slot
+}
+
+async function readReport({ objects }: DispatchDeps, slot: Slot): Promise<Report | undefined> {
+  if (!slot.manifest) return undefined
+  const { bucket, key } = parseS3(slot.manifest)
+  const manifest = await objects.getText(bucket, key)
+  if (!manifest) return undefined
+  const at = parseS3(Manifest.pick({ report: true }).parse(JSON.parse(manifest)).report)
+  const text = await objects.getText(at.bucket, at.key)
+  return text === undefined ? undefined : Report.parse(JSON.parse(text))
+}
+
+async function settleAll(
+  deps: DispatchDeps,
+  stage: SettleStage,
+  queue: QueueName,
+  slot: Slot,
+  report: Report,
+  status: JobStatus | undefined,
+) {
+  const { ledger } = deps
+  const reports = new Map(report.sources.map((source) => [source.runId, source]))
+  const times = {
+    startedAt: slot.startedAt,
+    jobStartedAt: status?.startedAt ?? report.startedAt,
+    jobEndedAt: report.endedAt,
+  }
+  const around = stage.around ?? ((_dataset, _batch, work) => work())
+  let retry: unknown
+  await around(queue.dataset, slot.batch, async () => {
+    await pMap(
+      slot.items,
+      async (item) => {
+        const place = { pk: queuePk(queue), sk: item.sk }
+        // Settled before a crash: the item left the queue with what came of it.
+        if (!(await ledger.table.get(place))) return
+        const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
+        const leave: Write = { delete: place, when: [{ attribute: 'pk', is: 'present' }] }
+        if (!run || hasEnded(run.state)) {
+          await ledger.table.write([leave])
+          return
+        }
+        try {
+          const mine = reports.get(item.runId)
+          if (!mine) throw new Error(`The report of batch ${slot.batch} says nothing of ${run.key}.`)
+          await stage.settle(run, mine, times, leave, slot.batch)
+        } catch (error) {
+          // A neighbour's trouble is not ours: go on with the others, and let this one come back.
+          if (!(error instanceof LandfallError) || error.retryable) retry ??= error
+          else await endRun(ledger, run, 'failed', { code: error.code, message: error.message }, [leave])
+        }
+      },
+      { concurrency: SETTLING },
+    )
+  })
+  if (retry === undefined) return
+  await ledger.table.write([
+    { update: slotKey(queue), remove: ['settlingUntil'], when: [{ attribute: 'batch', is: 'equal', to: slot.batch }] },
+  ])
+  throw retry
+}
+
+const END_WORDS: Record<string, string> = {
+  FAILED: 'failed',
+  TIMEOUT: 'ran out of time',
+  STOPPED: 'was stopped',
+  ERROR: 'could not be run by Glue',
+}
+
+/** A job without a report: of many sources each is tried alone, so that the bad one stands alone; alone it has failed. */
+async function retryAlone(ledger: Ledger, queue: QueueName, slot: Slot, status: JobStatus | undefined) {
+  const [only, ...others] = slot.items
+  if (!only) return
+  const never = !slot.manifest || (!status && !slot.jobRunId)
+  if (never) return // Never started: the queue still has every item as it was.
+  if (others.length > 0) {
+    await pMap(slot.items, (item) => goAlone(ledger, queue, item), { concurrency: 8 })
+    return
+  }
+  const run = await ledger.run({ dataset: queue.dataset, sourceId: only.sourceId, runId: only.runId })
+  if (!run) return
+  if (!only.solo) return await goAlone(ledger, queue, only)
+  const how = END_WORDS[status?.why ?? ''] ?? 'ended without a report'
+  const message = `The ${queue.stage} job ${how} for ${run.key}, twice: ${status?.message ?? 'Glue gave no reason.'} (job run ${status?.id ?? 'unknown'})`
+  await endRun(ledger, run, 'failed', { code: `${queue.stage}_job_failed`, message }, [
+    { delete: { pk: queuePk(queue), sk: only.sk } },
+  ])
+}
+
+async function goAlone(ledger: Ledger, queue: QueueName, item: Queued) {
+  await ledger.table.write([
+    { update: { pk: queuePk(queue), sk: item.sk }, set: { solo: true }, when: [{ attribute: 'pk', is: 'present' }] },
+  ])
+}

@@ -1,0 +1,109 @@
+import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch'
+import { Logger } from '@aws-lambda-powertools/logger'
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
+import { Tracer } from '@aws-lambda-powertools/tracer'
+import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware'
+import { ChangeMessageVisibilityCommand, GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs'
+import middy from '@middy/core'
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { z } from 'zod'
+import { LandfallError } from './errors.ts'
+import { MAX_RECEIVES } from './receives.ts'
+
+export const logger = new Logger()
+export const tracer = new Tracer()
+
+export type Received = { lastReceive: boolean; replay?: string }
+/** One kind of event that a stage hears: its schema, and the call. Returns the datasets to dispatch afterwards. */
+export type Route<S extends z.ZodType = z.ZodType> = {
+  schema: S
+  handle: (event: z.output<S>, received: Received) => Promise<string | undefined>
+}
+
+export const on = <S extends z.ZodType>({ schema }: { schema: S }, handle: Route<S>['handle']): Route<S> => ({
+  schema,
+  handle,
+})
+
+/**
+ * Seconds until the nth attempt that failed comes back: 5, 20, 80, 320. Together longer than a lock that a killed
+ * publisher left behind (6 minutes), so that such a message finds it free before its last receive.
+ */
+const backoff = (receives: number) => 5 * 4 ** Math.min(receives - 1, 3)
+
+const sqs = new SQSClient()
+
+/** Without this a message would come back only after the queue's visibility timeout, which must outlast the function. */
+async function comeBack(record: SQSRecord) {
+  const [, , , , account, name] = record.eventSourceARN.split(':')
+  const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account }))
+  const receives = Number(record.attributes.ApproximateReceiveCount)
+  await sqs.send(
+    new ChangeMessageVisibilityCommand({
+      QueueUrl,
+      ReceiptHandle: record.receiptHandle,
+      VisibilityTimeout: backoff(receives),
+    }),
+  )
+}
+
+async function receive(routes: Route[], record: SQSRecord): Promise<string | undefined> {
+  const body: unknown = JSON.parse(record.body)
+  for (const { schema, handle } of routes) {
+    const event = schema.safeParse(body)
+    if (!event.success) continue
+    const replay = (body as { 'replay-name'?: string })['replay-name']
+    return await handle(event.data, {
+      lastReceive: Number(record.attributes.ApproximateReceiveCount) >= MAX_RECEIVES,
+      ...(replay && { replay }),
+    })
+  }
+  throw new Error(`No schema of this stage takes the event: ${record.body.slice(0, 500)}`)
+}
+
+const fields = (error: unknown) =>
+  error instanceof LandfallError ? { code: error.code, retryable: error.retryable } : {}
+
+/**
+ * A stage's handler: SQS batches of EventBridge events, each parsed by the first schema that takes it, failures given
+ * back one by one. Afterwards, once a batch, `dispatch` for every dataset that an event named.
+ */
+export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<unknown>) {
+  const base = async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
+    const datasets = new Set<string>()
+    const processor = new BatchProcessor(EventType.SQS)
+    const response = await processPartialResponse(
+      event,
+      async (record: SQSRecord) => {
+        try {
+          const dataset = await receive(routes, record)
+          if (dataset) datasets.add(dataset)
+        } catch (error) {
+          logger.error('An event could not be handled and comes back', { ...fields(error), error: error as Error })
+          await comeBack(record)
+          throw error
+        }
+      },
+      processor,
+      { context, processInParallel: false, throwOnFullBatchFailure: false },
+    )
+    for (const dataset of datasets) {
+      try {
+        await dispatch?.(dataset)
+      } catch (error) {
+        // A wake-up is a hint: what is queued stays queued, and the sweep dispatches it within a minute.
+        if (!(error instanceof LandfallError && error.retryable)) throw error
+        logger.warn('Dispatch has to wait for the sweep', { dataset, ...fields(error), error: error as Error })
+      }
+    }
+    return response
+  }
+  return middy<SQSEvent, SQSBatchResponse>()
+    .use(captureLambdaHandler(tracer))
+    .use(injectLambdaContext(logger))
+    .handler(base)
+}
+
+/** A function that a schedule wakes. */
+export const scheduled = (work: () => Promise<void>) =>
+  middy<unknown, void>().use(captureLambdaHandler(tracer)).use(injectLambdaContext(logger)).handler(work)

@@ -1,0 +1,85 @@
+import type { Ledger } from './ledger.ts'
+import type { ItemKey } from './table.ts'
+
+/**
+ * How far the catalog is behind the delivery zone. `dirty` counts handled changes of the zone; a crawl started at
+ * `dirty` = n has seen all of the first n. So whenever dirty exceeds crawled and no crawl is at work, one is due.
+ */
+export type CatalogState = {
+  dirty: number
+  crawled: number
+  /** Of the crawl at work. */
+  crawlDirty?: number
+  crawlStartedAt?: string
+  /** Epoch milliseconds; past it the sweep looks at the crawler itself. */
+  crawlUntil?: number
+}
+
+const CRAWL_LEASE_MS = 15 * 60_000
+
+const pkOf = (dataset: string) => `TABLE#${dataset}`
+const stateKey = (dataset: string): ItemKey => ({ pk: pkOf(dataset), sk: 'STATE' })
+
+export async function catalogState(ledger: Ledger, dataset: string): Promise<CatalogState> {
+  const item = await ledger.table.get(stateKey(dataset))
+  return { dirty: 0, crawled: 0, ...(item as Partial<CatalogState> | undefined) }
+}
+
+export async function markDirty(ledger: Ledger, dataset: string): Promise<void> {
+  await ledger.table.write([{ update: stateKey(dataset), add: { dirty: 1 } }])
+}
+
+/** False when a crawl is at work: its end will look again. */
+export async function beginCrawl(ledger: Ledger, dataset: string, dirty: number): Promise<boolean> {
+  const now = ledger.now().getTime()
+  return await ledger.table.write([
+    {
+      update: stateKey(dataset),
+      set: { crawlDirty: dirty, crawlStartedAt: ledger.instant(), crawlUntil: now + CRAWL_LEASE_MS },
+      when: [{ attribute: 'crawlUntil', is: 'absentOrLess', to: now }],
+    },
+  ])
+}
+
+/** Ends the crawl that began at `state`; another one that has begun since stays as it is. */
+export async function endCrawl(
+  ledger: Ledger,
+  dataset: string,
+  state: CatalogState,
+  outcome: 'seen' | 'abandoned',
+): Promise<void> {
+  if (state.crawlUntil === undefined) return
+  await ledger.table.write([
+    {
+      update: stateKey(dataset),
+      set: outcome === 'seen' ? { crawled: Math.max(state.crawled, state.crawlDirty ?? 0) } : {},
+      remove: ['crawlDirty', 'crawlStartedAt', 'crawlUntil'],
+      when: [{ attribute: 'crawlUntil', is: 'equal', to: state.crawlUntil }],
+    },
+  ])
+}
+
+const publishingKey = (dataset: string, batch: string): ItemKey => ({ pk: pkOf(dataset), sk: `PUBLISHING#${batch}` })
+
+/** While a batch is being published into a table no crawl starts, for it would have to be repeated at once. */
+export async function whilePublishing(
+  ledger: Ledger,
+  dataset: string,
+  batch: string,
+  leaseMs: number,
+  work: () => Promise<void>,
+) {
+  const key = publishingKey(dataset, batch)
+  await ledger.table.write([{ put: { ...key, until: ledger.now().getTime() + leaseMs } }])
+  try {
+    await work()
+  } finally {
+    await ledger.table.write([{ delete: key }])
+  }
+}
+
+export async function isPublishing(ledger: Ledger, dataset: string): Promise<boolean> {
+  const markers = await ledger.table.query(pkOf(dataset), 'PUBLISHING#')
+  const now = ledger.now().getTime()
+  return markers.some(({ until }) => typeof until === 'number' && until > now)
+}

@@ -1,0 +1,54 @@
+import type { Stage } from '../../events/replay.ts'
+import type { Run } from './run.ts'
+import type { Item, ItemKey } from './table.ts'
+
+export type QueueName = { stage: Stage; dataset: string }
+
+/** A run waiting for a stage. It leaves the queue in the same transaction that records what came of it. */
+export type Queued = {
+  sk: string
+  sourceId: string
+  runId: string
+  bytes: number
+  /** Its last batch failed: it goes alone, so that one poison file fails alone. */
+  solo?: boolean
+  /** `catalog`: partition folders that the table must have for this run. */
+  folders?: string[]
+}
+
+/** The one batch of a stage and dataset that is in a job now. Holding it is the right to start a job. */
+export type Slot = {
+  batch: string
+  items: Queued[]
+  startedAt: string
+  /** Epoch milliseconds; past it, the sweep asks Glue what became of the job. */
+  leaseUntil: number
+  manifest?: string
+  jobRunId?: string
+}
+
+export const queuePk = ({ stage, dataset }: QueueName) => `QUEUE#${stage}#${dataset}`
+export const slotKey = (queue: QueueName): ItemKey => ({ pk: queuePk(queue), sk: 'SLOT' })
+
+/** Oldest first. Made of what never changes about a run, so that queueing it twice is queueing it once. */
+export const queueKey = (stage: Stage, run: Run): ItemKey => ({
+  pk: queuePk({ stage, dataset: run.dataset }),
+  sk: `ITEM#${run.registeredAt}#${run.runId}`,
+})
+
+export const queueItem = (stage: Stage, run: Run, more: Partial<Queued> = {}): Item => ({
+  ...queueKey(stage, run),
+  sourceId: run.sourceId,
+  runId: run.runId,
+  bytes: run.bytes,
+  ...more,
+})
+
+export const asQueued = ({ sk, sourceId, runId, bytes, solo, folders }: Item): Queued => ({
+  sk,
+  sourceId: String(sourceId),
+  runId: String(runId),
+  bytes: Number(bytes),
+  ...(solo === true && { solo }),
+  ...(Array.isArray(folders) && { folders: folders.map(String) }),
+})

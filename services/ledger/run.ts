@@ -1,0 +1,101 @@
+import type { Reject, RejectReason } from '../../schemas/report.ts'
+import type { ItemKey } from './table.ts'
+
+/** The states in which a landed object may rest. Everything else is on its way there. */
+export const END_STATES = ['extracted', 'delivered', 'refused', 'failed', 'superseded'] as const
+export type EndState = (typeof END_STATES)[number]
+/**
+ * `extracting`: a zip at work. `queued`: waits for, or is in, a convert job. `converted`: typed in the processing zone.
+ * `published`: in the delivery zone, waits for the catalog.
+ */
+export type RunState = EndState | 'extracting' | 'queued' | 'converted' | 'published'
+
+export const hasEnded = (state: RunState): state is EndState => (END_STATES as readonly string[]).includes(state)
+
+/** Why a run was refused, failed or superseded, in words for its owner. */
+export type Problem = { code: string; message: string }
+
+/** Instants, ISO 8601 UTC with milliseconds. Waiting, working and the job's own part can be told apart. */
+export type Span = {
+  queuedAt: string
+  startedAt?: string
+  jobStartedAt?: string
+  jobEndedAt?: string
+  endedAt?: string
+}
+
+export type MemberLine = { name: string; key: string; sourceId: string; bytes: number; versionId?: string }
+
+/** What landed: one version of one raw key. */
+export type Landed = {
+  bucket: string
+  key: string
+  versionId: string
+  etag: string
+  bytes: number
+  /** When S3 says that the object came to be. */
+  landedAt: string
+}
+
+/** One journey of one version of one raw object. */
+export type Run = Landed & {
+  kind: 'zip' | 'csv'
+  dataset: string
+  sourceId: string
+  runId: string
+  /** `live`, or the name of the replay or rerun that caused it. */
+  cause: string
+  /** Order of registration within the source: among runs of one version the last registered wins. */
+  seq: number
+  registeredAt: string
+  endedAt?: string
+  state: RunState
+  problem?: Problem
+  rowsIn?: number
+  accepted?: number
+  rejected?: number
+  reasons?: { reason: RejectReason; column: string | null; rows: number }[]
+  examples?: Reject[]
+  /** Parquet objects in the processing zone. */
+  parts?: number
+  /** Objects and partitions in the delivery zone. */
+  deliveredObjects?: number
+  partitions?: number
+  /** Zip: what became of its members. */
+  members?: MemberLine[]
+  skipped?: { name: string; reason: string }[]
+  /** Member: the zip that it came from. */
+  zip?: { key: string; runId: string }
+  spanUnzip?: Span
+  spanConvert?: Span
+  spanPartition?: Span
+  spanCatalog?: Span
+  convertBatch?: string
+  partitionBatch?: string
+}
+
+export type SourceRef = { dataset: string; sourceId: string }
+export type RunRef = SourceRef & { runId: string }
+
+export const sourcePk = ({ dataset, sourceId }: SourceRef) => `SOURCE#${dataset}#${sourceId}`
+export const headKey = (source: SourceRef): ItemKey => ({ pk: sourcePk(source), sk: 'HEAD' })
+export const runKey = (run: RunRef): ItemKey => ({ pk: sourcePk(run), sk: `RUN#${run.runId}` })
+
+/** What the ledger knows of a source beyond its runs. Flat, so that conditions can name every attribute. */
+export type Head = {
+  bucket: string
+  key: string
+  /** Sequence number of the run registered last. */
+  seq: number
+  lockOwner?: string
+  /** Epoch milliseconds. */
+  lockUntil?: number
+  /** Sequence numbers of the runs whose rows are in the zones now. */
+  processingSeq?: number
+  deliverySeq?: number
+  deliveryRun?: string
+  zipKey?: string
+  zipRunId?: string
+  /** Zip: the members of the version extracted last. */
+  members?: MemberLine[]
+}

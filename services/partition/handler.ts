@@ -1,0 +1,21 @@
+import { JobEnded } from '../../events/job-ended.ts'
+import { ParquetProcessed } from '../../events/parquet-processed.ts'
+import { dispatch } from '../jobs/dispatch.ts'
+import { jobEnded } from '../jobs/job-ended.ts'
+import { PartitionEnv, readEnv } from '../lambda/env.ts'
+import { on, stage } from '../lambda/stage.ts'
+import { parquetProcessed } from './partition.ts'
+import { partitionStage } from './stage.ts'
+
+const wired = () => partitionStage(readEnv(PartitionEnv))
+
+export const handler = stage(
+  [
+    on(ParquetProcessed, (event) => parquetProcessed(wired().deps, event)),
+    on(JobEnded, ({ detail }) => jobEnded(wired(), detail.jobRunId)),
+  ],
+  (dataset) => {
+    const { deps, stage } = wired()
+    return dispatch(deps, stage, dataset)
+  },
+)

@@ -1,0 +1,129 @@
+import type { S3ObjectEvent } from '../../events/s3-object.ts'
+import type { Contract } from '../../schemas/contract.ts'
+import { partitionFolder } from '../../schemas/hive.ts'
+import type { SourceReport, StagedPart } from '../../schemas/report.ts'
+import { LOCK_MS, type PublishDeps, publish } from '../jobs/publish.ts'
+import { endRun, type JobTimes } from '../jobs/settle.ts'
+import { Failed, TryAgain } from '../lambda/errors.ts'
+import { whilePublishing } from '../ledger/catalog-state.ts'
+import { deliveryKey, parseProcessingKey, processingPrefix } from '../ledger/ids.ts'
+import { queueItem } from '../ledger/queue.ts'
+import { hasEnded, type Run, type RunRef, runKey } from '../ledger/run.ts'
+import type { Write } from '../ledger/table.ts'
+
+export type PartitionDeps = PublishDeps & {
+  contracts: Map<string, Contract>
+  processingBucket: string
+  deliveryBucket: string
+}
+
+/** The N parts of a run, in order, or undefined while some are missing. A listing decides, whatever the ledger says. */
+export async function partsOf({ objects, processingBucket }: PartitionDeps, ref: RunRef) {
+  const listed = await objects.list(processingBucket, processingPrefix(ref.dataset, ref.sourceId, ref.runId))
+  const parts = listed
+    .flatMap((object) => {
+      const parsed = parseProcessingKey(object.key)
+      return parsed ? [{ ...object, part: parsed.part, parts: parsed.parts }] : []
+    })
+    .sort((a, b) => a.part - b.part)
+  const expected = parts[0]?.parts
+  return expected !== undefined && parts.length === expected ? parts : undefined
+}
+
+/** Queues a run for which all parts are there; the stage dispatches afterwards. */
+export async function parquetProcessed(deps: PartitionDeps, event: S3ObjectEvent): Promise<string | undefined> {
+  const ref = parseProcessingKey(event.detail.object.key)
+  if (!ref || !(await partsOf(deps, ref))) return undefined
+  const run = await deps.ledger.run(ref)
+  if (!run) throw new Failed('unknown_run', `${event.detail.object.key} is of a run that the ledger does not know.`)
+  if (hasEnded(run.state) || run.state === 'published') return undefined
+  // A second event of the same run finds it queued, or published, and changes nothing.
+  await deps.ledger.table.write([
+    { put: queueItem('partition', run), when: [{ attribute: 'pk', is: 'absent' }] },
+    {
+      update: runKey(run),
+      set: { spanPartition: { queuedAt: deps.ledger.instant() } },
+      when: [{ attribute: 'deliveredObjects', is: 'absent' }],
+    },
+  ])
+  return run.dataset
+}
+
+export async function partitionInputs(deps: PartitionDeps, run: Run) {
+  const parts = await partsOf(deps, run)
+  return parts?.map(({ key, etag, bytes }) => ({ uri: `s3://${deps.processingBucket}/${key}`, etag, bytes }))
+}
+
+/** Delivery keys of what the job wrote: each partition's objects numbered from 1. */
+export function deliveryObjects(run: Run, partitionBy: string, parts: StagedPart[]) {
+  const numbers = new Map<string, number>()
+  return parts.map((staged) => {
+    const folder = partitionFolder(partitionBy, staged.partition ?? null)
+    const number = (numbers.get(folder) ?? 0) + 1
+    numbers.set(folder, number)
+    return { staged, folder, key: deliveryKey(run.dataset, folder, run.sourceId, number) }
+  })
+}
+
+/** Accepted = rows in the processing zone = rows in the delivery zone. */
+export function partitionBalance(run: Run, { rowsIn, parts }: SourceReport): void {
+  const written = parts.reduce((rows, part) => rows + part.rows, 0)
+  if (rowsIn === run.accepted && written === run.accepted) return
+  throw new Failed(
+    'imbalance',
+    `The books of ${run.key} do not balance: ${run.accepted} rows accepted, ${rowsIn} in the processing zone, ${written} partitioned. Nothing of it was published.`,
+  )
+}
+
+export const aroundPublishing =
+  ({ ledger }: PartitionDeps) =>
+  (dataset: string, batch: string, work: () => Promise<void>) =>
+    whilePublishing(ledger, dataset, batch, LOCK_MS, work)
+
+/** Publishes one partitioned source; from then on it waits for the catalog. */
+export async function settlePartitioned(
+  deps: PartitionDeps,
+  run: Run,
+  report: SourceReport,
+  times: JobTimes,
+  leave: Write,
+  batch: string,
+): Promise<void> {
+  const { ledger, deliveryBucket, contracts } = deps
+  const span = { ...times, queuedAt: run.spanPartition?.queuedAt ?? times.startedAt }
+  if (report.refusal)
+    return await endRun(ledger, run, 'superseded', { code: 'superseded', message: report.refusal.message }, [leave])
+  // The first stage publishes before it tells the ledger: for a moment, its count may be missing.
+  if (run.accepted === undefined)
+    throw new TryAgain('not_yet_converted', `${run.key} has no count of accepted rows yet.`)
+  partitionBalance(run, report)
+
+  const partitionBy = contracts.get(run.dataset)?.partitionBy
+  if (!partitionBy)
+    throw new Failed('unknown_dataset', `No contract names the dataset "${run.dataset}" of ${run.key} any more.`)
+  const objects = deliveryObjects(run, partitionBy, report.parts)
+  const folders = [...new Set(objects.map(({ folder }) => folder))]
+  const published = await publish(deps, run, {
+    zone: 'delivery',
+    bucket: deliveryBucket,
+    objects,
+    effects: (changed) => {
+      const at = ledger.instant()
+      const spanPartition = { ...span, endedAt: at }
+      const counts = {
+        spanPartition,
+        partitionBatch: batch,
+        deliveredObjects: objects.length,
+        partitions: folders.length,
+      }
+      // Nothing written and nothing taken out: no event will come, and the catalog has nothing to learn.
+      if (changed === 0) return { run: { ...counts, state: 'delivered', endedAt: at }, more: [leave] }
+      return {
+        run: { ...counts, state: 'published', spanCatalog: { queuedAt: at } },
+        more: [leave, { put: queueItem('catalog', run, { folders }) }],
+      }
+    },
+  })
+  if (published.outcome === 'superseded')
+    await endRun(ledger, run, 'superseded', { code: 'superseded', message: published.why }, [leave])
+}

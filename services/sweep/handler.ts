@@ -1,0 +1,26 @@
+import { convertStage } from '../convert/stage.ts'
+import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
+import { readEnv, SweepEnv } from '../lambda/env.ts'
+import { logger, scheduled } from '../lambda/stage.ts'
+import { partitionStage } from '../partition/stage.ts'
+import { sweep } from './sweep.ts'
+
+export const handler = scheduled(async () => {
+  const env = readEnv(SweepEnv)
+  const stages = [
+    convertStage({ ...env, JOB_NAME: env.CONVERT_JOB_NAME }),
+    partitionStage({ ...env, JOB_NAME: env.PARTITION_JOB_NAME }),
+  ]
+  const catalog = {
+    ledger: ledger(env.LEDGER_TABLE),
+    objects: objects(),
+    glue: glue(),
+    contracts: contracts(),
+    crawlers: env.CRAWLERS,
+    deliveryBucket: env.DELIVERY_BUCKET,
+    sleep,
+  }
+  const { swept, errors } = await sweep(stages, catalog, [...contracts().keys()])
+  for (const did of swept) logger.warn('The sweep mended what a lost wake-up left', did)
+  if (errors.length > 0) throw new AggregateError(errors, `The sweep could not finish ${errors.length} of its checks`)
+})

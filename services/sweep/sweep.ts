@@ -1,0 +1,70 @@
+import type { CatalogDeps } from '../catalog/catalog.ts'
+import { crawlEnded, wake } from '../catalog/catalog.ts'
+import { type DispatchDeps, dispatch, release } from '../jobs/dispatch.ts'
+import { readSlot, type SettleStage, settle } from '../jobs/settle.ts'
+import { catalogState } from '../ledger/catalog-state.ts'
+
+/** Glue may report a crawl's end late, or never: one that was started this long ago is looked at. */
+const CRAWL_DOUBT_MS = 30_000
+
+export type Sweepable = { deps: DispatchDeps; stage: SettleStage }
+export type Swept = { dataset: string; stage: string; did: string }
+
+/** Every wake-up is a hint, and the sweep is the one that always comes: the same dispatch, settle and wake, each minute. */
+export async function sweep(
+  stages: Sweepable[],
+  catalog: CatalogDeps,
+  datasets: string[],
+): Promise<{ swept: Swept[]; errors: unknown[] }> {
+  const swept: Swept[] = []
+  const errors: unknown[] = []
+  const attempt = async (dataset: string, stage: string, work: () => Promise<string | undefined>) => {
+    try {
+      const did = await work()
+      if (did) swept.push({ dataset, stage, did })
+    } catch (error) {
+      // One dataset's trouble must not keep the sweep from the others.
+      errors.push(error)
+    }
+  }
+  for (const dataset of datasets) {
+    for (const stage of stages) {
+      await attempt(dataset, stage.stage.stage, () => sweepLease(stage, dataset))
+      await attempt(dataset, stage.stage.stage, async () => {
+        const result = await dispatch(stage.deps, stage.stage, dataset)
+        return result === 'started' ? 'started a job for what was waiting' : undefined
+      })
+    }
+    await attempt(dataset, 'catalog', () => sweepCrawl(catalog, dataset))
+    await attempt(dataset, 'catalog', async () => {
+      const result = await wake(catalog, dataset, 0)
+      return result === 'crawling' ? 'started the crawler' : result === 'settled' ? 'settled waiting runs' : undefined
+    })
+  }
+  return { swept, errors }
+}
+
+/** A batch whose lease is over: its end was not heard, or its dispatcher or settler died. Glue knows. */
+async function sweepLease({ deps, stage }: Sweepable, dataset: string): Promise<string | undefined> {
+  const queue = { stage: stage.stage, dataset }
+  const slot = await readSlot(deps.ledger, queue)
+  if (!slot || slot.leaseUntil > deps.ledger.now().getTime()) return undefined
+  if (!slot.manifest) {
+    await release(deps.ledger, queue, slot.batch)
+    return 'freed a slot whose dispatcher died'
+  }
+  const status = slot.jobRunId
+    ? await deps.glue.job(stage.jobName, slot.jobRunId)
+    : await deps.glue.jobByManifest(stage.jobName, slot.manifest)
+  return (await settle(deps, stage, dataset, slot.batch, status)) ? `settled batch ${slot.batch}` : undefined
+}
+
+async function sweepCrawl(catalog: CatalogDeps, dataset: string): Promise<string | undefined> {
+  const state = await catalogState(catalog.ledger, dataset)
+  const crawler = catalog.crawlers[dataset]
+  if (!crawler || state.crawlStartedAt === undefined) return undefined
+  const age = catalog.ledger.now().getTime() - Date.parse(state.crawlStartedAt)
+  if (age < CRAWL_DOUBT_MS || !(await catalog.glue.crawlerReady(crawler))) return undefined
+  await crawlEnded(catalog, dataset)
+  return 'took up a crawl whose end was not heard'
+}

@@ -1,0 +1,27 @@
+import { ZipLanded } from '../../events/zip-landed.ts'
+import { contracts, ledger, objects, s3, unique } from '../lambda/clients.ts'
+import { readEnv, UnzipEnv } from '../lambda/env.ts'
+import { on, stage } from '../lambda/stage.ts'
+import { type UnzipDeps, zipLanded } from './unzip.ts'
+
+const wired = (): UnzipDeps => {
+  const env = readEnv(UnzipEnv)
+  return {
+    ledger: ledger(env.LEDGER_TABLE),
+    objects: objects(),
+    s3: s3(),
+    unique,
+    contracts: contracts(),
+    rawBucket: env.RAW_BUCKET,
+    quarantineBucket: env.QUARANTINE_BUCKET,
+    processingBucket: env.PROCESSING_BUCKET,
+    deliveryBucket: env.DELIVERY_BUCKET,
+  }
+}
+
+export const handler = stage([
+  on(ZipLanded, async (event, received) => {
+    await zipLanded(wired(), event, received)
+    return undefined
+  }),
+])

@@ -1,0 +1,144 @@
+import type { S3Client } from '@aws-sdk/client-s3'
+import pMap from 'p-map'
+import type { S3ObjectEvent } from '../../events/s3-object.ts'
+import type { Contract } from '../../schemas/contract.ts'
+import { type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
+import { type PublishDeps, withdraw } from '../jobs/publish.ts'
+import { unknownDataset } from '../jobs/unknown-dataset.ts'
+import { LandfallError, Refused } from '../lambda/errors.ts'
+import type { Received } from '../lambda/stage.ts'
+import { memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
+import type { Ending } from '../ledger/ledger.ts'
+import { hasEnded, headKey, type MemberLine, type Run } from '../ledger/run.ts'
+import { extract } from './extract.ts'
+
+export type UnzipDeps = IntakeDeps &
+  PublishDeps & { s3: S3Client; contracts: Map<string, Contract>; processingBucket: string; deliveryBucket: string }
+
+const ZIP = /\.zip$/i
+const CSV = /\.csv(\.gz)?$/i
+
+/** What a key in the raw zone's `landing/` may be. */
+export const judgeLanded =
+  (contracts: Map<string, Contract>) =>
+  (key: string, dataset: string | undefined): Ending | undefined => {
+    const refused = (code: string, message: string): Ending => ({ state: 'refused', problem: { code, message } })
+    if (!dataset || !contracts.has(dataset)) return refused('unknown_dataset', unknownDataset(key, dataset, contracts))
+    if (!ZIP.test(key) && !CSV.test(key))
+      return refused(
+        'not_a_zip',
+        `${key} is neither a zip nor a CSV by its name: expected .zip, .csv or .csv.gz. Rename it and land it again.`,
+      )
+    return undefined
+  }
+
+/** A zip landed: its members become CSVs in the raw zone. A CSV that landed here moves to where CSVs are read. */
+export async function zipLanded(
+  deps: UnzipDeps,
+  event: S3ObjectEvent,
+  { replay, lastReceive }: Received,
+): Promise<void> {
+  const { ledger } = deps
+  const run = await takeIn(deps, event, 'zip', replay ?? 'live', judgeLanded(deps.contracts))
+  // Only `failed` is tried again by another message: a redriven one.
+  if (!run || (hasEnded(run.state) && run.state !== 'failed')) return
+  if (lastReceive) {
+    const message = `${run.key} could not be extracted in several attempts; its message is in the dead-letter queue. Redrive it when the cause is mended.`
+    await ledger.update(run, { state: 'failed', problem: { code: 'unzip_failed', message } })
+  }
+  try {
+    if (CSV.test(run.key)) await moveCsv(deps, run)
+    else await unzip(deps, run)
+  } catch (error) {
+    if (!(error instanceof LandfallError) || error.retryable) throw error
+    const problem = { code: error.code, message: error.message }
+    const state = error.code === 'gone' ? 'superseded' : error instanceof Refused ? 'refused' : 'failed'
+    if (state === 'refused') await recordRefusal(deps, { ...run, problem })
+    await ledger.update(run, { state, problem, endedAt: ledger.instant() })
+  }
+}
+
+async function unzip(deps: UnzipDeps, run: Run): Promise<void> {
+  const { ledger, objects, rawBucket, contracts } = deps
+  const { bucket, key, versionId, etag, bytes, dataset, runId } = run
+  const limits = contracts.get(dataset)?.limits
+  if (!limits) throw new Error(`The contract of ${dataset} is gone`)
+  const before = (await ledger.head(run))?.members ?? []
+  const lineOf = (member: { name: string; key: string; bytes: number }): MemberLine => ({
+    ...member,
+    sourceId: sourceIdOf(member.key),
+  })
+
+  const to = { bucket: rawBucket, prefix: memberFolderOf(dataset, key) }
+  const { members, skipped } = await extract(
+    deps.s3,
+    { bucket, key, versionId, etag, bytes },
+    to,
+    limits,
+    async (ready) => {
+      await pMap(
+        ready,
+        (member) =>
+          ledger.noteMember(
+            { dataset, sourceId: sourceIdOf(member.key), bucket: rawBucket, key: member.key },
+            { key, runId },
+          ),
+        { concurrency: 8 },
+      )
+      // What a crash after the first completion leaves must be known to the next version, to be withdrawn by it.
+      await ledger.table.write([{ update: headKey(run), set: { members: union(before, ready.map(lineOf)) } }])
+    },
+  )
+
+  const lines = members.map(({ name, key, bytes, versionId }) => ({ ...lineOf({ name, key, bytes }), versionId }))
+  await withdrawMissing(deps, dataset, before, lines)
+  await archive(objects, run)
+  const endedAt = ledger.instant()
+  await ledger.update(
+    run,
+    { state: 'extracted', members: lines, skipped, endedAt, spanUnzip: { ...spanOf(run), endedAt } },
+    [{ update: headKey(run), set: { members: lines } }],
+    ['problem'],
+  )
+}
+
+const spanOf = (run: Run) => run.spanUnzip ?? { queuedAt: run.landedAt }
+
+const union = (before: MemberLine[], now: MemberLine[]): MemberLine[] => {
+  const keys = new Set(now.map(({ key }) => key))
+  return [...now, ...before.filter(({ key }) => !keys.has(key))]
+}
+
+/** A newer version of a zip takes out the sources that its predecessor had and it lacks. */
+async function withdrawMissing(deps: UnzipDeps, dataset: string, before: MemberLine[], now: MemberLine[]) {
+  const { objects, rawBucket, processingBucket, deliveryBucket } = deps
+  const kept = new Set(now.map(({ key }) => key))
+  for (const { key, sourceId } of before.filter((member) => !kept.has(member.key))) {
+    // First the raw object: then no run of it that is still at work can publish after this.
+    if (await objects.head(rawBucket, key)) await objects.remove(rawBucket, [key])
+    await withdraw(deps, { dataset, sourceId }, { processing: processingBucket, delivery: deliveryBucket })
+  }
+}
+
+/** Moves what was read, and not what may have landed under the key since. */
+async function archive(objects: UnzipDeps['objects'], { bucket, key, versionId, etag, bytes }: Run): Promise<void> {
+  await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket, key: key.replace(/^landing\//, 'old-data/') })
+  await objects.removeVersion(bucket, key, versionId)
+}
+
+async function moveCsv({ ledger, objects, rawBucket }: UnzipDeps, run: Run): Promise<void> {
+  const { bucket, key, versionId, etag, bytes, dataset, runId } = run
+  const to = key.replace(/^landing\//, 'data/')
+  const sourceId = sourceIdOf(to)
+  await ledger.noteMember({ dataset, sourceId, bucket: rawBucket, key: to }, { key, runId })
+  const copy = await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket: rawBucket, key: to })
+  await objects.removeVersion(bucket, key, versionId)
+  const endedAt = ledger.instant()
+  const member = { name: key, key: to, sourceId, bytes, versionId: copy.versionId ?? 'null' }
+  await ledger.update(
+    run,
+    { state: 'extracted', members: [member], endedAt, spanUnzip: { ...spanOf(run), endedAt } },
+    [],
+    ['problem'],
+  )
+}
