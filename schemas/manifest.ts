@@ -6,7 +6,14 @@ export const ManifestSource = z.object({
   runId: z.string(),
   sourceId: z.string(),
   /** `convert`: the one CSV. `partition`: all parts of the run, in order. `s3://` or `file://`. */
-  inputs: z.array(z.object({ uri: z.string(), bytes: z.number().int(), etag: z.string().optional(), versionId: z.string().optional() })),
+  inputs: z.array(
+    z.object({
+      uri: z.string(),
+      bytes: z.number().int(),
+      etag: z.string().optional(),
+      versionId: z.string().optional(),
+    }),
+  ),
 })
 export type ManifestSource = z.infer<typeof ManifestSource>
 

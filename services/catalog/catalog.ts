@@ -86,11 +86,12 @@ export async function crawlEnded(deps: CatalogDeps, dataset: string): Promise<vo
 export type Repair = { add: CatalogPartition[]; drop: string[] }
 
 /** The value that a partition folder has in the catalog: `COUNTRY=Cote d%27Ivoire` is `Cote d'Ivoire`. */
-const valueOf = (folder: string) => unescapePartition(folder.slice(folder.indexOf('=') + 1)) ?? HIVE_DEFAULT_PARTITION
+const valueOfFolder = (folder: string) =>
+  unescapePartition(folder.slice(folder.indexOf('=') + 1)) ?? HIVE_DEFAULT_PARTITION
 
 /** What the catalog lacks of the zone's folders, and what it has beyond them or under a wrong value. */
 export function repairs(folders: string[], known: CatalogPartition[], base: string): Repair {
-  const wanted = new Map(folders.map((folder) => [valueOf(folder), `${base}${folder}/`]))
+  const wanted = new Map(folders.map((folder) => [valueOfFolder(folder), `${base}${folder}/`]))
   const bare = (location: string) => location.replace(/\/*$/, '/')
   const right = new Set<string>()
   const drop: string[] = []

@@ -1,0 +1,105 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join, relative, sep } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { CloudFormation } from '@aws-sdk/client-cloudformation'
+import { BucketAlreadyOwnedByYou, S3 } from '@aws-sdk/client-s3'
+import { ZipFile } from 'yazl'
+import { type Asset, readAssembly, type Stack } from './assembly.ts'
+import { until } from './process.ts'
+import { clientConfig, localAccount, localRegion } from './runtime.ts'
+
+/** By stack name, then by output key. */
+export type StackOutputs = Record<string, Record<string, string>>
+
+const STACK_MS = 120_000
+
+/**
+ * Publishes a cloud assembly's assets and creates its stacks, in their order. For a fresh emulator: it does not update.
+ * @throws Error naming the resources that failed and why
+ */
+export async function deployLocal(
+  endpoint: string,
+  assemblyDir: string,
+  onProgress: (message: string) => void,
+): Promise<StackOutputs> {
+  const { stacks, assets } = await readAssembly(assemblyDir)
+  const bucket = `landfall-templates-${localAccount}-${localRegion}`
+  // Templates go through S3: as a parameter they are limited to 51,200 bytes.
+  const templates = stacks.map(
+    ({ name, template }): Asset => ({ path: template, packaging: 'file', bucket, key: `${name}.json` }),
+  )
+  onProgress(`Publishing ${assets.length} assets`)
+  await publish(endpoint, [...assets, ...templates])
+  const outputs: StackOutputs = {}
+  for (const stack of stacks) {
+    onProgress(`Creating ${stack.name}`)
+    outputs[stack.name] = await create(endpoint, stack, `${endpoint}/${bucket}/${stack.name}.json`)
+  }
+  return outputs
+}
+
+async function publish(endpoint: string, assets: Asset[]): Promise<void> {
+  const s3 = new S3({ ...clientConfig(endpoint), forcePathStyle: true })
+  try {
+    for (const Bucket of new Set(assets.map(({ bucket }) => bucket))) {
+      await s3.createBucket({ Bucket }).catch((error: unknown) => {
+        if (!(error instanceof BucketAlreadyOwnedByYou)) throw error
+      })
+    }
+    await Promise.all(
+      assets.map(async ({ path, packaging, bucket, key }) => {
+        const Body = packaging === 'zip' ? await zipFolder(path) : await readFile(path)
+        await s3.putObject({ Bucket: bucket, Key: key, Body })
+      }),
+    )
+  } finally {
+    s3.destroy()
+  }
+}
+
+/** The same bytes for the same files, whenever and wherever it runs. Stored, not deflated: it travels to this machine. */
+export async function zipFolder(folder: string): Promise<Buffer> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name))
+  const zip = new ZipFile()
+  for (const file of files.sort()) {
+    const name = relative(folder, file).split(sep).join('/')
+    zip.addBuffer(await readFile(file), name, { mtime: new Date(0), mode: 0o100644, compress: false })
+  }
+  zip.end()
+  return buffer(zip.outputStream)
+}
+
+async function create(endpoint: string, stack: Stack, TemplateURL: string): Promise<Record<string, string>> {
+  const formation = new CloudFormation(clientConfig(endpoint))
+  const StackName = stack.name
+  const describe = async () => (await formation.describeStacks({ StackName })).Stacks?.[0]
+  try {
+    await formation.createStack({ StackName, TemplateURL, Capabilities: ['CAPABILITY_IAM', 'CAPABILITY_NAMED_IAM'] })
+    let found = await describe()
+    const settled = async () => {
+      found = await describe()
+      return !found?.StackStatus?.endsWith('_IN_PROGRESS')
+    }
+    const inTime = await until(settled, STACK_MS, 50)
+    if (found?.StackStatus === 'CREATE_COMPLETE') {
+      return Object.fromEntries(
+        (found.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
+      )
+    }
+    const state = inTime ? `ended as ${found?.StackStatus}` : `was not complete after ${STACK_MS / 1000} s`
+    throw new Error(`Stack ${StackName} ${state}:\n${(await reasons(formation, StackName)).join('\n')}`)
+  } finally {
+    formation.destroy()
+  }
+}
+
+async function reasons(formation: CloudFormation, StackName: string): Promise<string[]> {
+  const { StackEvents = [] } = await formation.describeStackEvents({ StackName })
+  return StackEvents.filter(({ ResourceStatus }) => ResourceStatus?.endsWith('_FAILED'))
+    .reverse()
+    .map(
+      (event) =>
+        `- ${event.LogicalResourceId} (${event.ResourceType}): ${event.ResourceStatusReason ?? 'no reason given'}`,
+    )
+}

@@ -1,0 +1,91 @@
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { Construct } from 'constructs'
+import type { JobStage } from './config.ts'
+import { books, DELETE, DELETE_VERSION, glue, list, objects, READ, tables, WRITE } from './grants.ts'
+import type { Stateful } from './stateful.ts'
+
+/** What the stages' functions call besides S3 and the ledger. Names are CloudFormation references. */
+export interface Glue {
+  jobs: Record<JobStage, string>
+  crawlers: string[]
+}
+
+const job = (scope: Construct, name: string) =>
+  glue(scope, ['glue:StartJobRun', 'glue:GetJobRun', 'glue:GetJobRuns'], [`job/${name}`])
+
+/** Zips and CSVs leave `landing/`; a newer zip withdraws what its predecessor had, through all zones. */
+export const unzipRights = ({ raw, processing, delivery, quarantine, ledger }: Stateful): PolicyStatement[] => [
+  books(ledger),
+  list(raw, processing, delivery),
+  objects(READ, raw, 'landing/', 'data/'),
+  objects(WRITE, raw, 'data/', 'old-data/'),
+  objects(DELETE_VERSION, raw, 'landing/', 'data/'),
+  objects(DELETE, processing, 'data/'),
+  objects(DELETE, delivery, 'data/'),
+  objects(WRITE, quarantine, 'refused/'),
+]
+
+export const convertRights = (scope: Construct, stateful: Stateful, { jobs }: Glue): PolicyStatement[] => {
+  const { raw, staging, processing, quarantine, ledger } = stateful
+  return [
+    books(ledger),
+    job(scope, jobs.convert),
+    list(raw, staging, processing),
+    objects(READ, raw, 'data/'),
+    objects(READ, staging, 'convert/'),
+    objects(WRITE, staging, 'convert/'),
+    objects(READ, processing, 'data/'),
+    objects(WRITE, processing, 'data/'),
+    objects(DELETE, processing, 'data/'),
+    objects(WRITE, quarantine, 'rejects/', 'refused/'),
+  ]
+}
+
+export const partitionRights = (scope: Construct, stateful: Stateful, { jobs }: Glue): PolicyStatement[] => {
+  const { raw, staging, processing, delivery, quarantine, ledger } = stateful
+  return [
+    books(ledger),
+    job(scope, jobs.partition),
+    list(raw, staging, processing, delivery),
+    objects(READ, raw, 'data/'),
+    objects(READ, processing, 'data/'),
+    objects(READ, staging, 'partition/'),
+    objects(WRITE, staging, 'partition/'),
+    objects(READ, delivery, 'data/'),
+    objects(WRITE, delivery, 'data/'),
+    objects(DELETE, delivery, 'data/'),
+    objects(WRITE, quarantine, 'refused/'),
+  ]
+}
+
+/** The crawler adds partitions and never drops them: what it leaves wrong is repaired through the catalog's own API. */
+export const catalogRights = (scope: Construct, stateful: Stateful, { crawlers }: Glue): PolicyStatement[] => {
+  const { delivery, ledger, contracts } = stateful
+  const repairs = [
+    'glue:GetTable',
+    'glue:GetPartitions',
+    'glue:BatchCreatePartition',
+    'glue:BatchDeletePartition',
+  ] as const
+  return [
+    books(ledger),
+    list(delivery),
+    glue(
+      scope,
+      ['glue:StartCrawler', 'glue:GetCrawler'],
+      crawlers.map((name) => `crawler/${name}`),
+    ),
+    tables(
+      scope,
+      [...repairs],
+      contracts.map(({ table }) => table),
+    ),
+  ]
+}
+
+/** Sweep does what a missed event should have done, so it may do what the stages behind the events may. */
+export const sweepRights = (scope: Construct, stateful: Stateful, glue: Glue): PolicyStatement[] => [
+  ...convertRights(scope, stateful, glue),
+  ...partitionRights(scope, stateful, glue),
+  ...catalogRights(scope, stateful, glue),
+]

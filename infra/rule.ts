@@ -1,0 +1,57 @@
+import { CfnRule } from 'aws-cdk-lib/aws-events'
+import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { CfnPermission, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import { Queue } from 'aws-cdk-lib/aws-sqs'
+import { Construct } from 'constructs'
+import type { Config } from './config.ts'
+import { deadLetters } from './queue.ts'
+
+export interface RuleProps {
+  config: Config
+  description: string
+  /** An EventBridge pattern as its event's module says it, or a schedule expression. */
+  on: { pattern: object } | { schedule: string }
+  target: Queue | LambdaFunction
+}
+
+/**
+ * A rule of the default bus, its one target, and a DLQ of its own for what EventBridge could not hand over.
+ * It is the L1 rule, because the pattern must reach EventBridge as the event's module wrote it and the tests matched it.
+ */
+export class Rule extends Construct {
+  readonly deadLetters: Queue
+
+  constructor(scope: Construct, id: string, { config, description, on, target }: RuleProps) {
+    super(scope, id)
+    this.deadLetters = deadLetters(this, 'DeadLetters', config, `EventBridge could not deliver: ${description}.`)
+
+    const arn = target instanceof Queue ? target.queueArn : target.functionArn
+    const rule = new CfnRule(this, 'Rule', {
+      description,
+      ...('pattern' in on ? { eventPattern: on.pattern } : { scheduleExpression: on.schedule }),
+      targets: [{ id: 'target', arn, deadLetterConfig: { arn: this.deadLetters.queueArn } }],
+    })
+
+    const queues = target instanceof Queue ? [this.deadLetters, target] : [this.deadLetters]
+    for (const queue of queues) {
+      queue.addToResourcePolicy(
+        new PolicyStatement({
+          effect: Effect.ALLOW,
+          principals: [new ServicePrincipal('events.amazonaws.com')],
+          actions: ['sqs:SendMessage'],
+          resources: [queue.queueArn],
+          // Without the condition, a rule of any other account could write here.
+          conditions: { ArnEquals: { 'aws:SourceArn': rule.attrArn } },
+        }),
+      )
+    }
+    if (!(target instanceof Queue)) {
+      new CfnPermission(this, 'Invoke', {
+        action: 'lambda:InvokeFunction',
+        functionName: target.functionName,
+        principal: 'events.amazonaws.com',
+        sourceArn: rule.attrArn,
+      })
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import { EventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import type { Queue } from 'aws-cdk-lib/aws-sqs'
+import { Construct } from 'constructs'
+import { type StageFunctionProps, stageFunction } from './function.ts'
+import { deadLetters, workQueue } from './queue.ts'
+import { Rule } from './rule.ts'
+
+export interface StageProps extends StageFunctionProps {
+  /** EventBridge patterns that wake the stage, by a name for each. */
+  wakesOn: Record<string, object>
+}
+
+/** A stage: rules (each with a DLQ of its own) -> queue (with DLQ and alarm) -> function. */
+export class Stage extends Construct {
+  readonly function: LambdaFunction
+  readonly queue: Queue
+  readonly deadLetters: Queue
+
+  constructor(scope: Construct, id: string, props: StageProps) {
+    super(scope, id)
+    const { name, config, wakesOn } = props
+
+    this.deadLetters = deadLetters(this, 'DeadLetters', config, `Stage ${name} gave up on a message.`)
+    this.queue = workQueue(this, 'Queue', config, this.deadLetters)
+    this.function = stageFunction(this, props)
+
+    this.queue.grantConsumeMessages(this.function)
+    new EventSourceMapping(this, 'Mapping', {
+      target: this.function,
+      eventSourceArn: this.queue.queueArn,
+      batchSize: config.batchSize,
+      maxConcurrency: config.maxConcurrency,
+      reportBatchItemFailures: true,
+    })
+
+    for (const [event, pattern] of Object.entries(wakesOn)) {
+      new Rule(this, event, { config, description: `${event} wakes ${name}`, on: { pattern }, target: this.queue })
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import { AttributeType, BillingMode, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb'
+import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue'
+import type { Bucket } from 'aws-cdk-lib/aws-s3'
+import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib/core'
+import type { Construct } from 'constructs'
+import { glueTable } from '../schemas/compiler/glue-table.ts'
+import type { Contract } from '../schemas/contract.ts'
+import { bucket, notify, zone } from './bucket.ts'
+import type { Config } from './config.ts'
+
+export interface StatefulProps extends StackProps {
+  config: Config
+  contracts: Contract[]
+}
+
+/** What must outlive a deployment: the zones, the ledger, and the catalog's databases and tables. */
+export class Stateful extends Stack {
+  readonly contracts: Contract[]
+  readonly raw: Bucket
+  readonly processing: Bucket
+  readonly delivery: Bucket
+  readonly quarantine: Bucket
+  readonly staging: Bucket
+  readonly results: Bucket
+  readonly ledger: Table
+
+  constructor(scope: Construct, id: string, { config, contracts, ...props }: StatefulProps) {
+    super(scope, id, { terminationProtection: config.protect, ...props })
+    this.contracts = contracts
+
+    this.raw = notify(zone(this, 'Raw', config))
+    this.processing = notify(zone(this, 'Processing', config))
+    this.delivery = notify(zone(this, 'Delivery', config))
+    this.quarantine = zone(this, 'Quarantine', config)
+    // Unversioned, and no events: what a job writes here is nobody's until it is checked and published.
+    this.staging = bucket(this, 'Staging', config, { lifecycleRules: [{ expiration: Duration.days(7) }] })
+    this.results = bucket(this, 'Results', config, { lifecycleRules: [{ expiration: config.resultsExpire }] })
+    this.ledger = this.createLedger(config)
+    this.createCatalog(config)
+
+    const outputs = {
+      RawBucket: this.raw.bucketName,
+      ProcessingBucket: this.processing.bucketName,
+      DeliveryBucket: this.delivery.bucketName,
+      QuarantineBucket: this.quarantine.bucketName,
+      StagingBucket: this.staging.bucketName,
+      ResultsBucket: this.results.bucketName,
+      LedgerTable: this.ledger.tableName,
+    }
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value })
+  }
+
+  private createLedger(config: Config): Table {
+    const ledger = new Table(this, 'Ledger', {
+      partitionKey: { name: 'pk', type: AttributeType.STRING },
+      sortKey: { name: 'sk', type: AttributeType.STRING },
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: config.pointInTimeRecovery },
+      timeToLiveAttribute: 'expiresAt',
+      deletionProtection: config.protect,
+      removalPolicy: config.removal,
+    })
+    // For people: runs by time. It lags behind the table, so nothing is claimed or decided by it.
+    ledger.addGlobalSecondaryIndex({
+      indexName: 'byTime',
+      partitionKey: { name: 'listing', type: AttributeType.STRING },
+      sortKey: { name: 'listedAt', type: AttributeType.STRING },
+      projectionType: ProjectionType.ALL,
+    })
+    return ledger
+  }
+
+  /** Databases and tables, under the names that the contracts give them: they are what people write in their SQL. */
+  private createCatalog(config: Config) {
+    const databases = new Map<string, CfnDatabase>()
+    for (const contract of this.contracts) {
+      const { database, name } = contract.table
+      const parent =
+        databases.get(database) ??
+        new CfnDatabase(this, `Database-${database}`, { catalogId: this.account, databaseInput: { name: database } })
+      databases.set(database, parent)
+
+      const table = new CfnTable(this, `Table-${database}-${name}`, {
+        catalogId: this.account,
+        databaseName: database,
+        tableInput: glueTable(contract, this.delivery.s3UrlForObject(`data/${contract.dataset}/`)),
+      })
+      table.addResourceDependency(parent)
+      for (const resource of [parent, table]) resource.applyRemovalPolicy(config.removal)
+    }
+  }
+}

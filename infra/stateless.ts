@@ -1,0 +1,144 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib/core'
+import type { Construct } from 'constructs'
+import { CrawlEnded } from '../events/crawl-ended.ts'
+import { CsvLanded } from '../events/csv-landed.ts'
+import { DeliveryChanged } from '../events/delivery-changed.ts'
+import { JobEnded } from '../events/job-ended.ts'
+import { ParquetProcessed } from '../events/parquet-processed.ts'
+import { ZipLanded } from '../events/zip-landed.ts'
+import type { CatalogEnv, ConvertEnv, Environment, PartitionEnv, SweepEnv, UnzipEnv } from '../services/lambda/env.ts'
+import type { Config, StageName } from './config.ts'
+import { Crawler } from './crawler.ts'
+import { Job } from './jobs.ts'
+import { catalogRights, convertRights, partitionRights, sweepRights, unzipRights } from './rights.ts'
+import { Stage } from './stage.ts'
+import type { Stateful } from './stateful.ts'
+import { Sweep } from './sweep.ts'
+import { WorkGroup } from './workgroup.ts'
+
+export interface StatelessProps extends StackProps {
+  config: Config
+  stateful: Stateful
+  /** Folder with each function's code. */
+  functions: Record<StageName, string>
+}
+
+/** What can be thrown away and deployed again: stages, jobs, crawlers, Athena's workgroup. */
+export class Stateless extends Stack {
+  constructor(scope: Construct, id: string, { config, stateful, functions, ...props }: StatelessProps) {
+    super(scope, id, props)
+    const { contracts } = stateful
+
+    const jobs = {
+      convert: new Job(this, 'ConvertGlue', { stage: 'convert', config, stateful }).jobName,
+      partition: new Job(this, 'PartitionGlue', { stage: 'partition', config, stateful }).jobName,
+    }
+    const crawlers: Record<string, string> = {}
+    for (const contract of contracts) {
+      const crawler = new Crawler(this, `Crawler-${contract.dataset}`, { contract, stateful })
+      crawlers[contract.dataset] = crawler.crawlerName
+    }
+    const glue = { jobs, crawlers: Object.values(crawlers) }
+    const CRAWLERS = this.toJsonString(crawlers)
+
+    const LEDGER_TABLE = stateful.ledger.tableName
+    const RAW_BUCKET = stateful.raw.bucketName
+    const PROCESSING_BUCKET = stateful.processing.bucketName
+    const DELIVERY_BUCKET = stateful.delivery.bucketName
+    const QUARANTINE_BUCKET = stateful.quarantine.bucketName
+    const STAGING_BUCKET = stateful.staging.bucketName
+    const books = { LEDGER_TABLE, RAW_BUCKET }
+
+    const unzip = new Stage(this, 'Unzip', {
+      name: 'unzip',
+      config,
+      code: functions.unzip,
+      environment: {
+        ...books,
+        PROCESSING_BUCKET,
+        DELIVERY_BUCKET,
+        QUARANTINE_BUCKET,
+      } satisfies Environment<typeof UnzipEnv>,
+      rights: unzipRights(stateful),
+      wakesOn: { ZipLanded: ZipLanded.pattern({ bucket: RAW_BUCKET }) },
+    })
+    const convert = new Stage(this, 'Convert', {
+      name: 'convert',
+      config,
+      code: functions.convert,
+      environment: {
+        ...books,
+        STAGING_BUCKET,
+        PROCESSING_BUCKET,
+        QUARANTINE_BUCKET,
+        JOB_NAME: jobs.convert,
+      } satisfies Environment<typeof ConvertEnv>,
+      rights: convertRights(this, stateful, glue),
+      wakesOn: {
+        CsvLanded: CsvLanded.pattern({ bucket: RAW_BUCKET }),
+        JobEnded: JobEnded.pattern({ jobName: jobs.convert }),
+      },
+    })
+    const partition = new Stage(this, 'Partition', {
+      name: 'partition',
+      config,
+      code: functions.partition,
+      environment: {
+        ...books,
+        STAGING_BUCKET,
+        PROCESSING_BUCKET,
+        DELIVERY_BUCKET,
+        JOB_NAME: jobs.partition,
+      } satisfies Environment<typeof PartitionEnv>,
+      rights: partitionRights(this, stateful, glue),
+      wakesOn: {
+        ParquetProcessed: ParquetProcessed.pattern({ bucket: PROCESSING_BUCKET }),
+        JobEnded: JobEnded.pattern({ jobName: jobs.partition }),
+      },
+    })
+    const catalog = new Stage(this, 'Catalog', {
+      name: 'catalog',
+      config,
+      code: functions.catalog,
+      environment: { LEDGER_TABLE, DELIVERY_BUCKET, CRAWLERS } satisfies Environment<typeof CatalogEnv>,
+      rights: catalogRights(this, stateful, glue),
+      wakesOn: {
+        DeliveryChanged: DeliveryChanged.pattern({ bucket: DELIVERY_BUCKET }),
+        CrawlEnded: CrawlEnded.pattern({ crawlers: glue.crawlers }),
+      },
+    })
+    const sweep = new Sweep(this, 'Sweep', {
+      name: 'sweep',
+      config,
+      code: functions.sweep,
+      environment: {
+        ...books,
+        STAGING_BUCKET,
+        PROCESSING_BUCKET,
+        DELIVERY_BUCKET,
+        QUARANTINE_BUCKET,
+        CONVERT_JOB_NAME: jobs.convert,
+        PARTITION_JOB_NAME: jobs.partition,
+        CRAWLERS,
+      } satisfies Environment<typeof SweepEnv>,
+      rights: sweepRights(this, stateful, glue),
+    })
+
+    const queries = new WorkGroup(this, 'Queries', { config, results: stateful.results })
+
+    const outputs: Record<string, string> = {
+      WorkGroup: queries.workGroupName,
+      ConvertJob: jobs.convert,
+      PartitionJob: jobs.partition,
+      Crawlers: CRAWLERS,
+      SweepDeadLetters: sweep.deadLetters.queueUrl,
+      SweepFunction: sweep.function.functionName,
+    }
+    for (const stage of [unzip, convert, partition, catalog]) {
+      outputs[`${stage.node.id}Queue`] = stage.queue.queueUrl
+      outputs[`${stage.node.id}DeadLetters`] = stage.deadLetters.queueUrl
+      outputs[`${stage.node.id}Function`] = stage.function.functionName
+    }
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value })
+  }
+}

@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { checkColumns } from './contract-rules.ts'
+
+const identifier = z.string().regex(/^[a-z][a-z0-9_]*$/, 'a lower-case name: a letter, then letters, digits or _')
+const SIMPLE_TYPES = ['string', 'int', 'bigint', 'date', 'timestamp', 'boolean', 'double'] as const
+
+const Source = z.strictObject({
+  delimiter: z
+    .string()
+    .regex(/^[\t -~]$/, 'one ASCII character')
+    .default(',')
+    .describe('The one character between two fields.'),
+  quote: z
+    .string()
+    .regex(/^[!-~]$/, 'one visible ASCII character')
+    .default('"')
+    .describe('The character around a field that holds the delimiter; doubled, it stands for itself.'),
+  encoding: z.literal('utf-8').default('utf-8').describe('The encoding of the bytes. A byte order mark is skipped.'),
+  header: z.literal(true).default(true).describe('The first line that is not blank names the columns.'),
+  multiline: z
+    .literal(false)
+    .default(false)
+    .describe('One line is one record: a quote still open at the end of its line makes the line a reject.'),
+})
+
+const typeNames = `one of ${SIMPLE_TYPES.join(', ')}, decimal(p,s)`
+
+export const ColumnType = z
+  .union([z.enum(SIMPLE_TYPES), z.string().regex(/^decimal\([1-9][0-9]?,[0-9]{1,2}\)$/, typeNames)], {
+    error: typeNames,
+  })
+  .describe('The type of the values. `decimal(p,s)` has p digits (at most 38), s of them after the point.')
+
+const Column = z.strictObject({
+  source: z
+    .string()
+    .trim()
+    .min(1)
+    .describe('Name in the header of the file, e.g. `Order Date`. Blanks around it do not count.'),
+  name: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a letter or _, then letters, digits or _')
+    .describe('Name in the parquet files, e.g. `ORDER_DATE`. The catalog has it in lower case.'),
+  type: ColumnType,
+  formats: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe(
+      "Only for date and timestamp: the patterns a value may have, the first that fits wins. yyyy; M or d: one or two digits, MM or dd: two; HH, H, mm, ss, SSS, SSSSSS; text in '…'. Default: yyyy-MM-dd, and for a timestamp yyyy-MM-dd HH:mm:ss and yyyy-MM-dd'T'HH:mm:ss.",
+    ),
+  required: z
+    .boolean()
+    .default(false)
+    .describe('true: a row with a blank here is a reject. false: the blank becomes null.'),
+  description: z.string().optional().describe('For people; becomes the comment of the column in the catalog.'),
+})
+
+const Limits = z.strictObject({
+  maxMembers: z.int().min(1).default(1000).describe('Members that a zip may have.'),
+  maxBytes: z
+    .int()
+    .min(1)
+    .default(20 * 1024 ** 3)
+    .describe('Bytes that a zip, or a .csv.gz, may hold when inflated.'),
+  maxRatio: z.number().min(1).default(200).describe('Inflated bytes per packed byte of one zip member, at most.'),
+})
+
+/** What one dataset is: the only place that knows its columns, its table and its rules. */
+export const Contract = z
+  .strictObject({
+    $schema: z.string().optional().describe('Where editors find the schema of this file: `../contract.schema.json`.'),
+    dataset: identifier.describe('Name of the dataset and of its folder in every zone: `data/<dataset>/`.'),
+    version: z.int().min(1).default(1).describe('Counts the changes of this contract.'),
+    description: z.string().optional().describe('For people; becomes the description of the table.'),
+    source: Source.prefault({}).describe('How the files are written.'),
+    columns: z.array(Column).min(1).describe('The columns in the order of the table.'),
+    partitionBy: z.string().describe('Name (not source name) of the column whose values become partitions.'),
+    table: z
+      .strictObject({
+        database: identifier.describe('The Glue database.'),
+        name: identifier.describe('The Glue table.'),
+      })
+      .describe('Where the rows can be queried.'),
+    maxRejectShare: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.2)
+      .describe('Rejected rows as a share of all rows, 0 to 1; above it the whole file is refused.'),
+    unknownColumns: z
+      .enum(['refuse', 'ignore'])
+      .default('refuse')
+      .describe('What a file gets whose header has a column that is not listed here.'),
+    missingColumns: z
+      .enum(['refuse', 'null'])
+      .default('refuse')
+      .describe('What a file gets whose header lacks a column. `null` never applies to a required column.'),
+    limits: Limits.prefault({}).describe('Beyond these a file is refused.'),
+    fetch: z
+      .array(z.url({ protocol: /^https?$/ }))
+      .default([])
+      .describe('URLs that the fetch stage may read.'),
+  })
+  .superRefine(checkColumns)
+
+export type Contract = z.infer<typeof Contract>
+export type ContractColumn = Contract['columns'][number]
+
+export { ContractError, loadContract, loadContracts, parseContract } from './load.ts'

@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { z } from 'zod'
+import { Contract } from './contract.ts'
+
+/** A contract that cannot be used, with the place to mend. `path` is that of the first wrong field, e.g. `columns[2].type`. */
+export class ContractError extends Error {
+  override name = 'ContractError'
+  readonly file: string
+  readonly path: string
+  readonly expected: string
+  readonly found: string
+  constructor(file: string, problems: { path: string; expected: string; found: string }[]) {
+    super(
+      problems
+        .map(({ path, expected, found }) => `${file}: ${path || 'the file'}: expected ${expected}, found ${found}`)
+        .join('\n'),
+    )
+    const first = problems[0] ?? { path: '', expected: '', found: '' }
+    this.file = file
+    this.path = first.path
+    this.expected = first.expected
+    this.found = first.found
+  }
+}
+
+/** @throws ContractError naming the file, the path of each wrong field, what was expected and what was found. */
+export function loadContract(file: string): Contract {
+  let json: unknown
+  try {
+    json = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new ContractError(file, [{ path: '', expected: 'a readable JSON file', found: (error as Error).message }])
+  }
+  return parseContract(json, file)
+}
+
+/** @throws ContractError */
+export function parseContract(json: unknown, file = 'contract'): Contract {
+  const parsed = Contract.safeParse(json)
+  if (parsed.success) return parsed.data
+  throw new ContractError(
+    file,
+    parsed.error.issues.map((issue) => describe(issue, json)),
+  )
+}
+
+/** All contracts of a folder by dataset. @throws ContractError, also when two files declare one dataset. */
+export function loadContracts(dir: string): Map<string, Contract> {
+  const contracts = new Map<string, Contract>()
+  for (const name of readdirSync(dir).sort()) {
+    if (!name.endsWith('.json')) continue
+    const contract = loadContract(join(dir, name))
+    // The file's name is the dataset's, so no two files can declare one dataset.
+    if (name !== `${contract.dataset}.json`)
+      throw new ContractError(join(dir, name), [
+        { path: 'dataset', expected: `"${name.slice(0, -5)}", as the file is called`, found: `"${contract.dataset}"` },
+      ])
+    contracts.set(contract.dataset, contract)
+  }
+  return contracts
+}
+
+function describe(issue: z.core.$ZodIssue, json: unknown) {
+  const extra = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
+  const path = extra === undefined ? issue.path : [...issue.path, extra]
+  const found = path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], json)
+  return {
+    path: path
+      .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+      .join('')
+      .replace(/^\./, ''),
+    expected: extra === undefined ? expectation(issue) : 'no such field',
+    found: found === undefined ? 'nothing' : JSON.stringify(found),
+  }
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') return issue.expected
+  if (issue.code === 'invalid_value') return issue.values.map((value) => JSON.stringify(value)).join(' or ')
+  return issue.message
+}

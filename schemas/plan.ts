@@ -1,0 +1,46 @@
+import { z } from 'zod'
+
+const PlanColumn = z.object({
+  source: z.string(),
+  name: z.string(),
+  kind: z.enum(['string', 'int', 'bigint', 'decimal', 'date', 'timestamp', 'boolean', 'double']),
+  precision: z.int().optional(),
+  scale: z.int().optional(),
+  formats: z.array(z.string()).optional(),
+  required: z.boolean(),
+})
+export type PlanColumn = z.infer<typeof PlanColumn>
+
+/**
+ * Expressions of one dialect for column i of the plan. They read `r<i>`, the field's text as found, null where it is empty;
+ * `value` reads also `c<i>`, the result of `cast`, and `valid` also `v<i>`, the result of `value`.
+ * For any text, exactly one holds: `value` is not null; the text is blank and allowed to be; `reason` is not null.
+ */
+const DialectColumn = z.object({
+  /** The type of the value in this dialect's SQL. */
+  type: z.string(),
+  /** What the engine's own cast makes of the text, right or wrong: no authority, computed once. Null where none is needed. */
+  cast: z.string().nullable(),
+  /** The typed value, null for a blank or wrong text. */
+  value: z.string(),
+  /** True where the text is right. Null for a column that cannot be wrong. */
+  valid: z.string().nullable(),
+  /** The reason why the text is wrong, null where it is right. Slow: for rejected rows only. */
+  reason: z.string(),
+})
+export type DialectColumn = z.infer<typeof DialectColumn>
+
+/** A contract, compiled: plain JSON that travels in a job's manifest. Jobs execute it and know no dataset. */
+export const Plan = z.object({
+  plan: z.literal(1),
+  dataset: z.string(),
+  version: z.int(),
+  source: z.object({ delimiter: z.string(), quote: z.string() }),
+  columns: z.array(PlanColumn),
+  partitionBy: z.string(),
+  unknownColumns: z.enum(['refuse', 'ignore']),
+  missingColumns: z.enum(['refuse', 'null']),
+  limits: z.object({ maxMembers: z.int(), maxBytes: z.int(), maxRatio: z.number() }),
+  duckdb: z.object({ columns: z.array(DialectColumn) }),
+})
+export type Plan = z.infer<typeof Plan>

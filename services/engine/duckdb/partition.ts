@@ -1,0 +1,128 @@
+import { createWriteStream } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { Manifest, ManifestSource } from '../../../schemas/manifest.ts'
+import type { SourceReport, StagedPart } from '../../../schemas/report.ts'
+import type { ObjectIo } from '../io/object-io.ts'
+import { type JobResult, runJob } from '../run-job.ts'
+import { countRows } from './convert-sql.ts'
+import { copyPartitions, partitionRows, partitionValues } from './partition-sql.ts'
+import { openSession, type Session } from './session.ts'
+import { fromHex } from './sql.ts'
+
+const UPLOADS_AT_ONCE = 16
+const MEMORY_MIB = 1024
+
+/**
+ * Typed parquet to one object for each value of the partition column, without that column.
+ * @returns what became of the job
+ * @throws Error naming the source that could not be partitioned
+ */
+export const runPartition = (manifest: Manifest, io: ObjectIo): Promise<JobResult> =>
+  runJob(manifest, io, async (dir) => {
+    const workers = availableParallelism()
+    // One thread each: a partition that only one thread writes is one file, and halves side by side are the fastest.
+    const sessions = await Promise.all(
+      Array.from({ length: workers }, (_, i) =>
+        openSession(join(dir, `worker-${i}`), 1, Math.floor(MEMORY_MIB / workers)),
+      ),
+    )
+    // The default closes the file of a partition when a hundred others are open, and begins a second one later.
+    for (const session of sessions) await session.run('SET partitioned_write_max_open_files = 1000000')
+    return {
+      source: (source, staging) =>
+        partitionSource({ manifest, io, sessions, dir: join(dir, 'source'), source, staging }),
+      close: () => {
+        for (const session of sessions) session.close()
+      },
+    }
+  })
+
+interface Partitioning {
+  manifest: Manifest
+  io: ObjectIo
+  sessions: Session[]
+  dir: string
+  source: ManifestSource
+  staging: string
+}
+
+async function partitionSource({ manifest, io, sessions, dir, source, staging }: Partitioning): Promise<SourceReport> {
+  const { plan } = manifest
+  const [first] = sessions
+  if (!first) throw new Error('No session.')
+  await mkdir(join(dir, 'out'), { recursive: true })
+  try {
+    const inputs = await download(io, source, dir)
+    const rowsIn = Number((await first.rows(countRows(inputs)))[0]?.rows)
+    const values = await first.rows(partitionValues(plan, inputs))
+    const folders = await Promise.all(
+      sessions.map(async (session, i) => {
+        const out = join(dir, 'out', String(i))
+        await mkdir(out, { recursive: true })
+        const mine = values.filter((_, id) => id % sessions.length === i)
+        if (mine.length > 0) await session.run(copyPartitions(plan, inputs, mine.map(partitionOf), out))
+        return { out, values: mine.map(partitionOf) }
+      }),
+    )
+    const files: { file: string; value: string | null; rows: number }[] = []
+    for (const { out, values: mine } of folders) {
+      if (mine.length === 0) continue
+      for (const { id, file, rows } of await first.rows(partitionRows(out)))
+        files.push({ file: String(file), value: mine[Number(id)] ?? null, rows: Number(rows) })
+    }
+    const parts = await uploadAll(io, files, staging)
+    return {
+      runId: source.runId,
+      sourceId: source.sourceId,
+      rowsIn,
+      // Counted in the files that were written, apart from those that were read.
+      accepted: parts.reduce((sum, part) => sum + part.rows, 0),
+      rejected: 0,
+      refusal: null,
+      reasons: [],
+      examples: [],
+      parts,
+      rejects: null,
+    }
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+const partitionOf = (row: Record<string, unknown>): string | null => fromHex(row.value)
+
+async function download(io: ObjectIo, source: ManifestSource, dir: string): Promise<string[]> {
+  const files: string[] = []
+  for (const [i, input] of source.inputs.entries()) {
+    const file = join(dir, `in-${i}.parquet`)
+    await pipeline(await io.read(input), createWriteStream(file))
+    files.push(file)
+  }
+  return files
+}
+
+async function uploadAll(
+  io: ObjectIo,
+  files: { file: string; value: string | null; rows: number }[],
+  staging: string,
+): Promise<StagedPart[]> {
+  // By value, so that the same rows always give the same names.
+  files.sort((a, b) => compare(a.value, b.value))
+  const parts: StagedPart[] = []
+  let next = 0
+  const send = async () => {
+    for (let i = next++; i < files.length; i = next++) {
+      const part = files[i]
+      if (!part) return
+      const uri = `${staging}part-${String(i + 1).padStart(5, '0')}.parquet`
+      parts[i] = { uri, partition: part.value, rows: part.rows, ...(await io.upload(part.file, uri)) }
+    }
+  }
+  await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, send))
+  return parts
+}
+
+const compare = (a: string | null, b: string | null) => (a === b ? 0 : a === null || (b !== null && a < b) ? -1 : 1)

@@ -1,0 +1,68 @@
+import { AthenaClient } from '@aws-sdk/client-athena'
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import type { S3Client } from '@aws-sdk/client-s3'
+import { documentClient, s3Client } from '../lambda/clients.ts'
+import { Ledger } from '../ledger/ledger.ts'
+import { DynamoTable } from '../ledger/table.ts'
+
+/** Names of the two stacks of the app. */
+export const STACKS = { stateful: 'LandfallStateful', stateless: 'LandfallStateless' } as const
+
+/** Empty for AWS: region and credentials come from the environment, as for any AWS tool. */
+export type Target = {
+  endpoint?: string
+  region?: string
+  credentials?: { accessKeyId: string; secretAccessKey: string }
+}
+
+/** A deployed Landfall, on AWS or on a laptop: what people's commands work on. */
+export type Landfall = {
+  s3: S3Client
+  athena: AthenaClient
+  ledger: Ledger
+  rawBucket: string
+  quarantineBucket: string
+  workGroup: string
+  close: () => void
+}
+
+/** Finds the deployed stacks by their outputs. @throws Error naming the stack that is not there. */
+export async function connect(target: Target = {}): Promise<Landfall> {
+  const cloudFormation = new CloudFormationClient(target)
+  const outputsOf = async (stack: string) => {
+    const { Stacks } = await cloudFormation
+      .send(new DescribeStacksCommand({ StackName: stack }))
+      .catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error)
+        throw new Error(
+          `The stack ${stack} could not be read: ${why}. Deploy it first, or start a local one with landfall up.`,
+          { cause: error },
+        )
+      })
+    const outputs = new Map(Stacks?.[0]?.Outputs?.map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue]))
+    return (name: string) => {
+      const value = outputs.get(name)
+      if (value === undefined) throw new Error(`The stack ${stack} has no output ${name}: it is of another version.`)
+      return value
+    }
+  }
+  const [stateful, stateless] = await Promise.all([outputsOf(STACKS.stateful), outputsOf(STACKS.stateless)])
+  cloudFormation.destroy()
+  const s3 = s3Client(target)
+  const athena = new AthenaClient(target)
+  const dynamo = new DynamoDBClient(target)
+  return {
+    s3,
+    athena,
+    ledger: new Ledger(new DynamoTable(documentClient(dynamo), stateful('LedgerTable')), () => new Date()),
+    rawBucket: stateful('RawBucket'),
+    quarantineBucket: stateful('QuarantineBucket'),
+    workGroup: stateless('WorkGroup'),
+    close: () => {
+      s3.destroy()
+      athena.destroy()
+      dynamo.destroy()
+    },
+  }
+}

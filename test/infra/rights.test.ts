@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest'
+import { laptop } from '../../infra/config.ts'
+import { allowed, list, resources, statementsOf, templates, text } from './templates.ts'
+
+const { templates: both } = templates(laptop())
+const template = both.stateless
+
+const runners = ['AWS::Lambda::Function', 'AWS::Glue::Job', 'AWS::Glue::Crawler'].flatMap((type) =>
+  resources(template, type).map(([id, { Properties }]) => ({
+    name: id.replace(/(Function|GlueJob|Crawler)[0-9A-F]{8}$/, type === 'AWS::Glue::Job' ? ' job' : ''),
+    role: Properties.Role,
+    statements: statementsOf(template, Properties.Role),
+  })),
+)
+const rightsOf = (name: string) => allowed(runners.find((runner) => runner.name === name)?.statements ?? [])
+/** `<Raw>/data/` for each place where it may do this. */
+const places = (name: string, action: string) =>
+  rightsOf(name)
+    .filter((right) => right.startsWith(`${action} `))
+    .map((right) => right.slice(action.length + 1).replace(/\*$/, ''))
+    .sort()
+
+describe('roles', () => {
+  it('are one for each function, job and crawler', () => {
+    expect(runners.map(({ name }) => name).sort()).toEqual([
+      'Catalog',
+      'Convert',
+      'Convert job',
+      'Crawlersales',
+      'Partition',
+      'Partition job',
+      'Sweep',
+      'Unzip',
+    ])
+    expect(new Set(runners.map(({ role }) => text(role))).size).toBe(runners.length)
+    expect(resources(template, 'AWS::IAM::Role')).toHaveLength(runners.length)
+  })
+
+  it("hold no managed policy, neither AWS's nor ours", () => {
+    for (const [, { Properties }] of resources(template, 'AWS::IAM::Role')) {
+      expect(Properties).not.toHaveProperty('ManagedPolicyArns')
+    }
+    expect(resources(template, 'AWS::IAM::ManagedPolicy')).toEqual([])
+  })
+
+  it.each(runners)('of $name names every action, and every resource where AWS has one', ({ statements }) => {
+    expect(statements.length).toBeGreaterThan(0)
+    for (const { Effect, Action, Resource } of statements) {
+      expect(Effect).toBe('Allow')
+      for (const action of list(Action)) expect(action).not.toContain('*')
+      const traces = list(Action).every((action) => action.startsWith('xray:'))
+      for (const resource of list(Resource).map(text)) {
+        if (!traces) expect(resource).toMatch(/^(arn:.*:|<)[^*]+(\/\*|\*)?$/)
+      }
+    }
+  })
+
+  it.each(runners)('of $name fits in the 10,240 characters of inline policies', ({ statements }) => {
+    // The longest of them, the ledger's ARN, has some 100 characters.
+    const reference = /\{"Fn::(ImportValue|GetAtt)":[^}]*\}|\{"Ref":[^}]*\}/g
+    const written = JSON.stringify(statements).replace(reference, '"'.padEnd(100, 'x'))
+    expect(written.length).toBeLessThan(10_240)
+  })
+})
+
+describe('objects', () => {
+  it('unzip may write members and archived zips, and take out what a newer zip withdraws', () => {
+    expect(places('Unzip', 's3:PutObject')).toEqual(['<Quarantine>/refused/', '<Raw>/data/', '<Raw>/old-data/'])
+    expect(places('Unzip', 's3:GetObject')).toEqual(['<Raw>/data/', '<Raw>/landing/'])
+    expect(places('Unzip', 's3:DeleteObject')).toEqual([
+      '<Delivery>/data/',
+      '<Processing>/data/',
+      '<Raw>/data/',
+      '<Raw>/landing/',
+    ])
+  })
+
+  it('convert may publish to processing and quarantine, and partition to delivery', () => {
+    expect(places('Convert', 's3:PutObject')).toEqual([
+      '<Processing>/data/',
+      '<Quarantine>/refused/',
+      '<Quarantine>/rejects/',
+      '<Staging>/convert/',
+    ])
+    expect(places('Partition', 's3:PutObject')).toEqual([
+      '<Delivery>/data/',
+      '<Quarantine>/refused/',
+      '<Staging>/partition/',
+    ])
+  })
+
+  it('catalog may write and read none, only list', () => {
+    expect(rightsOf('Catalog').filter((right) => right.startsWith('s3:'))).toEqual(['s3:ListBucket <Delivery>'])
+  })
+
+  it('jobs may write to their own stage of staging and nowhere else', () => {
+    expect(places('Convert job', 's3:PutObject')).toEqual(['<Staging>/convert/'])
+    expect(places('Partition job', 's3:PutObject')).toEqual(['<Staging>/partition/'])
+    expect(places('Convert job', 's3:GetObject')).toEqual(['<Raw>/data/', '<Staging>/convert/'])
+    expect(places('Partition job', 's3:GetObject')).toEqual(['<Processing>/data/', '<Staging>/partition/'])
+    for (const job of ['Convert job', 'Partition job']) expect(places(job, 's3:DeleteObject')).toEqual([])
+  })
+
+  it('only unzip may take a version out for good, and only in the raw zone', () => {
+    const may = runners.filter(({ name }) => places(name, 's3:DeleteObjectVersion').length > 0)
+    expect(may.map(({ name }) => name)).toEqual(['Unzip'])
+    expect(places('Unzip', 's3:DeleteObjectVersion')).toEqual(['<Raw>/data/', '<Raw>/landing/'])
+  })
+
+  it('no stage may write where its own rule listens', () => {
+    const patterns = resources(template, 'AWS::Events::Rule').flatMap(([id, { Properties }]) => {
+      const pattern = Properties.EventPattern as
+        | { detail: { bucket?: { name: unknown[] }; object?: { key: { prefix: string }[] } } }
+        | undefined
+      const [bucket] = pattern?.detail.bucket?.name ?? []
+      const [key] = pattern?.detail.object?.key ?? []
+      return bucket && key
+        ? [{ stage: /^[A-Z][a-z]+/.exec(id)?.[0] ?? '', place: `${text(bucket)}/${key.prefix}` }]
+        : []
+    })
+    expect(patterns.map(({ stage, place }) => `${stage} ${place}`)).toEqual([
+      'Unzip <Raw>/landing/',
+      'Convert <Raw>/data/',
+      'Partition <Processing>/data/',
+      'Catalog <Delivery>/data/',
+    ])
+    for (const { stage, place } of patterns) {
+      const writes = places(stage, 's3:PutObject')
+      expect(
+        writes.filter((written) => written.startsWith(place) || place.startsWith(written)),
+        stage,
+      ).toEqual([])
+    }
+  })
+})
+
+describe('glue', () => {
+  const glueRights = (name: string) => rightsOf(name).filter((right) => right.startsWith('glue:'))
+
+  it('convert and partition may run their own job, catalog its crawlers, and sweep all of them', () => {
+    const started = (name: string) =>
+      glueRights(name)
+        .filter((right) => right.startsWith('glue:Start'))
+        .map((right) => right.replace(/ .*:(job|crawler)\/<(\w+?)[0-9A-F]{8}>$/, ' $2'))
+    expect(started('Convert')).toEqual(['glue:StartJobRun ConvertGlueJob'])
+    expect(started('Partition')).toEqual(['glue:StartJobRun PartitionGlueJob'])
+    expect(started('Catalog')).toEqual(['glue:StartCrawler CrawlersalesCrawler'])
+    expect(started('Sweep').sort()).toEqual([...started('Catalog'), ...started('Convert'), ...started('Partition')])
+    expect(started('Unzip')).toEqual([])
+  })
+
+  it("catalog may repair partitions of the contracts' tables and change no table", () => {
+    const actions = new Set(glueRights('Catalog').map((right) => right.split(' ')[0]))
+    expect([...actions].filter((action) => /Table|Partition/.test(action ?? '')).sort()).toEqual([
+      'glue:BatchCreatePartition',
+      'glue:BatchDeletePartition',
+      'glue:GetPartitions',
+      'glue:GetTable',
+    ])
+    const on = glueRights('Catalog').filter((right) => right.startsWith('glue:BatchDeletePartition'))
+    expect(on.map((right) => right.replace(/.*<AWS::AccountId>:/, ''))).toEqual([
+      'catalog',
+      'database/deliverydatabase',
+      'table/deliverydatabase/data_deliveryzone',
+    ])
+  })
+})

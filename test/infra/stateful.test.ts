@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest'
+import { aws, laptop } from '../../infra/config.ts'
+import { list, resources, type Statement, templates, text } from './templates.ts'
+
+const { templates: onLaptop } = templates(laptop())
+const { templates: onAws, stateful: awsStack } = templates({
+  ...aws,
+  jobScripts: { convert: 's3://scripts/convert.py', partition: 's3://scripts/partition.py' },
+})
+
+const BUCKETS = ['Raw', 'Processing', 'Delivery', 'Quarantine', 'Staging', 'Results']
+const buckets = resources(onLaptop.stateful, 'AWS::S3::Bucket').map(([id, { Properties }]) => ({
+  name: id.replace(/[0-9A-F]{8}$/, ''),
+  id,
+  Properties,
+}))
+const having = (property: (properties: Record<string, unknown>) => unknown) =>
+  buckets.filter(({ Properties }) => property(Properties)).map(({ name }) => name)
+const rules = (properties: Record<string, unknown>) =>
+  (properties.LifecycleConfiguration as { Rules: Record<string, unknown>[] }).Rules
+
+describe('buckets', () => {
+  it('are the six of the design', () => {
+    expect(buckets.map(({ name }) => name)).toEqual(BUCKETS)
+  })
+
+  it('keep versions, but for staging and query results, which are not the truth of anything', () => {
+    const versioned = having(({ VersioningConfiguration }) => text(VersioningConfiguration) === '{"Status":"Enabled"}')
+    expect(versioned).toEqual(['Raw', 'Processing', 'Delivery', 'Quarantine'])
+  })
+
+  it('tell EventBridge of their objects where a stage listens, and nowhere else', () => {
+    const telling = having(({ NotificationConfiguration }) => NotificationConfiguration)
+    expect(telling).toEqual(['Raw', 'Processing', 'Delivery'])
+    for (const { Properties } of buckets.filter(({ name }) => telling.includes(name))) {
+      expect(Properties.NotificationConfiguration).toEqual({ EventBridgeConfiguration: { EventBridgeEnabled: true } })
+    }
+  })
+
+  it.each(buckets)('$name is encrypted and closed to the public', ({ Properties }) => {
+    expect(Properties.BucketEncryption).toEqual({
+      ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
+    })
+    expect(Properties.PublicAccessBlockConfiguration).toEqual({
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    })
+  })
+
+  it.each(buckets)('$name denies everything that does not come over TLS', ({ id }) => {
+    const denied = resources(onLaptop.stateful, 'AWS::S3::BucketPolicy')
+      .filter(([, { Properties }]) => text(Properties.Bucket) === `<${id}>`)
+      .flatMap(([, { Properties }]) => (Properties.PolicyDocument as { Statement: Statement[] }).Statement)
+    expect(denied).toEqual([
+      {
+        Effect: 'Deny',
+        Principal: { AWS: '*' },
+        Action: 's3:*',
+        Resource: [{ 'Fn::GetAtt': [id, 'Arn'] }, { 'Fn::Join': ['', [{ 'Fn::GetAtt': [id, 'Arn'] }, '/*']] }],
+        Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+      },
+    ])
+  })
+
+  it.each(buckets)('$name drops uploads that nobody completes', ({ Properties }) => {
+    expect(rules(Properties)).toContainEqual({
+      AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+      Status: 'Enabled',
+    })
+  })
+
+  it('expire objects only in staging and query results, and old versions only elsewhere', () => {
+    expect(having((properties) => rules(properties).some(({ ExpirationInDays }) => ExpirationInDays))).toEqual([
+      'Staging',
+      'Results',
+    ])
+    const old = having((properties) => rules(properties).some((rule) => rule.NoncurrentVersionExpiration))
+    expect(old).toEqual(['Raw', 'Processing', 'Delivery', 'Quarantine'])
+  })
+})
+
+describe('ledger', () => {
+  it('is one table, read and paid by request, whose old items DynamoDB removes', () => {
+    onLaptop.stateful.resourceCountIs('AWS::DynamoDB::Table', 1)
+    onLaptop.stateful.hasResourceProperties('AWS::DynamoDB::Table', {
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+      BillingMode: 'PAY_PER_REQUEST',
+      TimeToLiveSpecification: { AttributeName: 'expiresAt', Enabled: true },
+      GlobalSecondaryIndexes: [
+        {
+          IndexName: 'byTime',
+          KeySchema: [
+            { AttributeName: 'listing', KeyType: 'HASH' },
+            { AttributeName: 'listedAt', KeyType: 'RANGE' },
+          ],
+          Projection: { ProjectionType: 'ALL' },
+        },
+      ],
+    })
+  })
+
+  it('can be put back to any second on AWS', () => {
+    onAws.stateful.hasResourceProperties('AWS::DynamoDB::Table', {
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+    })
+  })
+})
+
+describe('catalog', () => {
+  it('has the table that people query, over the delivery zone of its dataset, with lower-case names', () => {
+    const [table] = resources(onLaptop.stateful, 'AWS::Glue::Table').map(([, { Properties }]) => Properties)
+    const input = table?.TableInput as {
+      Name: string
+      PartitionKeys: unknown
+      StorageDescriptor: { Location: unknown; Columns: { Name: string; Type: string }[] }
+    }
+    expect([table?.DatabaseName, input.Name]).toEqual(['deliverydatabase', 'data_deliveryzone'])
+    expect(text(input.StorageDescriptor.Location)).toMatch(/^s3:\/\/<Delivery[0-9A-F]{8}>\/data\/sales\/$/)
+    expect(input.PartitionKeys).toMatchObject([{ Name: 'country', Type: 'string' }])
+    expect(input.StorageDescriptor.Columns).toContainEqual(
+      expect.objectContaining({ Name: 'total_revenue', Type: 'decimal(10,2)' }),
+    )
+  })
+})
+
+describe('deleting data', () => {
+  const kept = ['AWS::S3::Bucket', 'AWS::DynamoDB::Table', 'AWS::Glue::Database', 'AWS::Glue::Table']
+  const policies = (template: typeof onAws.stateful) =>
+    kept.flatMap((type) => resources(template, type).map(([, { DeletionPolicy }]) => DeletionPolicy))
+
+  it('takes two switches on AWS: everything outlives its stack, and stack and ledger refuse deletion', () => {
+    expect(new Set(policies(onAws.stateful))).toEqual(new Set(['Retain']))
+    expect(awsStack.terminationProtection).toBe(true)
+    onAws.stateful.hasResourceProperties('AWS::DynamoDB::Table', { DeletionProtectionEnabled: true })
+  })
+
+  it('leaves nothing behind on a laptop', () => {
+    expect(new Set(policies(onLaptop.stateful))).toEqual(new Set(['Delete']))
+  })
+
+  it('is never done by a function: no custom resource empties a bucket', () => {
+    const types = [onAws, onLaptop].flatMap(({ stateful }) => resources(stateful).map(([, { Type }]) => Type))
+    expect(types.filter((type) => /^Custom::|CustomResource|Lambda/.test(type))).toEqual([])
+  })
+})
+
+describe('names', () => {
+  it('are generated by CloudFormation, but for the database and table that people write in SQL', () => {
+    const named = resources(onLaptop.stateful).flatMap(([, { Type, Properties }]) =>
+      Object.keys(Properties)
+        .filter((key) => /^((Bucket|Table|Role|Queue)Name|Name)$/.test(key))
+        .map((key) => `${Type} ${key}`),
+    )
+    expect(named).toEqual([])
+  })
+
+  it('are put out for people and the CLI', () => {
+    const outputs = Object.keys(onLaptop.stateful.findOutputs('*')).filter((name) => !name.startsWith('Exports'))
+    expect(outputs).toEqual([...list(BUCKETS).map((name) => `${name}Bucket`), 'LedgerTable'])
+  })
+})

@@ -1,0 +1,147 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ContractError, loadContract, loadContracts, parseContract } from '../../schemas/contract.ts'
+import { contractSchema } from '../../schemas/publish.ts'
+
+const small = () => ({
+  dataset: 'small',
+  columns: [
+    { source: 'Key', name: 'KEY', type: 'string' },
+    { source: 'Value', name: 'VALUE', type: 'decimal(10,2)' },
+    { source: 'Day', name: 'DAY', type: 'date' },
+  ],
+  partitionBy: 'KEY',
+  table: { database: 'db', name: 'small' },
+})
+type Small = ReturnType<typeof small>
+
+const errorOf = (json: unknown): ContractError => {
+  try {
+    parseContract(json, 'small.json')
+  } catch (error) {
+    if (error instanceof ContractError) return error
+    throw error
+  }
+  throw new Error('the contract passed')
+}
+
+test('the published JSON Schema is the one that `npm run schema` writes', () => {
+  const published = readFileSync(new URL('../../schemas/contract.schema.json', import.meta.url), 'utf8')
+  expect(published).toBe(contractSchema())
+})
+
+test('every field of the published schema has a description', () => {
+  const bare: string[] = []
+  const visit = (schema: Record<string, unknown>, path: string) => {
+    for (const [name, field] of Object.entries((schema.properties ?? {}) as Record<string, Record<string, unknown>>)) {
+      if (!field.description) bare.push(`${path}.${name}`)
+      visit(field, `${path}.${name}`)
+      visit((field.items ?? {}) as Record<string, unknown>, `${path}.${name}[]`)
+    }
+  }
+  visit(JSON.parse(contractSchema()), '')
+  expect(bare).toEqual([])
+})
+
+test('sales has fourteen columns and is partitioned by COUNTRY', () => {
+  const sales = loadContracts(join(import.meta.dirname, '../../schemas/datasets')).get('sales')
+  expect(sales?.columns.map(({ name, type }) => `${name} ${type}`)).toEqual([
+    'REGION string',
+    'COUNTRY string',
+    'ITEM_TYPE string',
+    'SALES_CHANNEL string',
+    'ORDER_PRIORITY string',
+    'ORDER_DATE date',
+    'ORDER_ID int',
+    'SHIP_DATE date',
+    'UNITS_SOLD int',
+    'UNIT_PRICE decimal(10,2)',
+    'UNIT_COST decimal(10,2)',
+    'TOTAL_REVENUE decimal(10,2)',
+    'TOTAL_COST decimal(10,2)',
+    'TOTAL_PROFIT decimal(10,2)',
+  ])
+  expect(sales).toMatchObject({
+    partitionBy: 'COUNTRY',
+    table: { database: 'deliverydatabase', name: 'data_deliveryzone' },
+    source: { delimiter: ',', quote: '"', encoding: 'utf-8', header: true, multiline: false },
+  })
+})
+
+test('says its defaults', () => {
+  expect(parseContract(small())).toMatchObject({
+    version: 1,
+    source: { delimiter: ',', quote: '"', encoding: 'utf-8', header: true, multiline: false },
+    maxRejectShare: 0.2,
+    unknownColumns: 'refuse',
+    missingColumns: 'refuse',
+    limits: { maxMembers: 1000, maxRatio: 200 },
+    fetch: [],
+  })
+})
+
+describe('a wrong contract names the field, what was expected and what was found', () => {
+  const change = (edit: (contract: Small & Record<string, unknown>) => void) => {
+    const contract = small() as Small & Record<string, unknown>
+    edit(contract)
+    return contract
+  }
+  const column = (index: number, fields: Record<string, unknown>) =>
+    change((contract) => Object.assign(contract.columns[index] ?? {}, fields))
+  test.each([
+    ['an unknown type', column(1, { type: 'number' }), 'columns[1].type', 'one of string, int', '"number"'],
+    ['a decimal too wide', column(1, { type: 'decimal(40,2)' }), 'columns[1].type', '38 digits', '"decimal(40,2)"'],
+    ['a scale too large', column(1, { type: 'decimal(2,3)' }), 'columns[1].type', 'scale', '"decimal(2,3)"'],
+    ['formats on text', column(0, { formats: ['M/d/yyyy'] }), 'columns[0].formats[0]', 'no formats', '"M/d/yyyy"'],
+    ['two-digit years', column(2, { formats: ['M/d/yy'] }), 'columns[2].formats[0]', '"yy" is none', '"M/d/yy"'],
+    ['a format without a day', column(2, { formats: ['M/yyyy'] }), 'columns[2].formats[0]', 'day', '"M/yyyy"'],
+    ['a time in a date', column(2, { formats: ['M/d/yyyy HH:mm'] }), 'columns[2].formats[0]', 'date pattern', 'HH:mm'],
+    ['a name twice', column(2, { name: 'key' }), 'columns[2].name', 'columns[0] has it', '"key"'],
+    ['a source name twice', column(2, { source: 'Key' }), 'columns[2].source', 'columns[0] has it', '"Key"'],
+    ['a misspelt field', column(0, { requierd: true }), 'columns[0].requierd', 'no such field', 'true'],
+    ['no such partition column', change((c) => (c.partitionBy = 'X')), 'partitionBy', 'KEY, VALUE, DAY', '"X"'],
+    [
+      'a decimal partition',
+      change((c) => (c.partitionBy = 'VALUE')),
+      'partitionBy',
+      'string, int, bigint, date',
+      'VALUE',
+    ],
+    ['no table', change((c) => Reflect.deleteProperty(c, 'table')), 'table', 'object', 'nothing'],
+    ['an upper-case table', change((c) => (c.table.name = 'Small')), 'table.name', 'lower-case', '"Small"'],
+    ['a share above 1', change((c) => (c.maxRejectShare = 20)), 'maxRejectShare', '<=1', '20'],
+    ['a multiline source', change((c) => (c.source = { multiline: true })), 'source.multiline', 'false', 'true'],
+    ['a fetch that is no URL', change((c) => (c.fetch = ['x'])), 'fetch[0]', 'URL', '"x"'],
+    ['another policy', change((c) => (c.unknownColumns = 'keep')), 'unknownColumns', '"refuse" or "ignore"', '"keep"'],
+  ])('%s', (_, contract, path, expected, found) => {
+    const error = errorOf(contract)
+    expect(error.path).toBe(path)
+    expect(error.expected).toContain(expected)
+    expect(error.message).toContain('small.json')
+    expect(error.message).toContain(path)
+    expect(error.message).toContain(found)
+  })
+})
+
+describe('a folder of contracts', () => {
+  let dir: string
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'landfall-contracts-'))
+  })
+  afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+  test('names the file that is no JSON', () => {
+    writeFileSync(join(dir, 'bad.json'), '{')
+    expect(() => loadContract(join(dir, 'bad.json'))).toThrow(/bad\.json: the file: expected a readable JSON file/)
+    rmSync(join(dir, 'bad.json'))
+  })
+
+  test('holds a dataset under its own name only', () => {
+    writeFileSync(join(dir, 'other.json'), JSON.stringify(small()))
+    expect(() => loadContracts(dir)).toThrow(
+      /other\.json: dataset: expected "other", as the file is called, found "small"/,
+    )
+  })
+})
