@@ -28,9 +28,13 @@ def start(run_dir):
     _pipe = writer
 
 
-def adopt(group):
-    """Kill this process group too when the emulator ends."""
-    os.write(_pipe, f"+{group}\n".encode())
+def adopt():
+    """Kill this process's group too when the emulator ends.
+
+    Called in a job's process before it becomes the job: adopted by the emulator afterwards, a job would be missed that
+    starts in the moment in which the emulator ends. The guardian sees no end of the pipe while this process holds it.
+    """
+    os.write(_pipe, f"+{os.getpid()}\n".encode())
 
 
 def release(group):

@@ -25,11 +25,11 @@ class JobProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                preexec_fn=guardian.adopt,
             )
         except OSError:
             self._close()
             raise
-        guardian.adopt(self._process.pid)
         self._pumps = [
             threading.Thread(target=self._pump, args=(self._process.stdout, None), daemon=True),
             threading.Thread(target=self._pump, args=(self._process.stderr, self._tail), daemon=True),

@@ -22,6 +22,7 @@ export type Landfall = {
   athena: AthenaClient
   ledger: Ledger
   rawBucket: string
+  deliveryBucket: string
   quarantineBucket: string
   workGroup: string
   close: () => void
@@ -57,6 +58,7 @@ export async function connect(target: Target = {}): Promise<Landfall> {
     athena,
     ledger: new Ledger(new DynamoTable(documentClient(dynamo), stateful('LedgerTable')), () => new Date()),
     rawBucket: stateful('RawBucket'),
+    deliveryBucket: stateful('DeliveryBucket'),
     quarantineBucket: stateful('QuarantineBucket'),
     workGroup: stateless('WorkGroup'),
     close: () => {

@@ -132,7 +132,7 @@ test('gives each of a thousand partitions exactly one object', async () => {
 
 test('the job’s process ends with 1 and the name of the source when it fails', async () => {
   const manifest = bench.manifest('convert', [input('a.csv', 'Key,Value\na,1\n')])
-  writeFileSync(`${bench.dir}/manifest.json`, JSON.stringify({ ...manifest, staging: 'file:///proc/none/' }))
+  writeFileSync(`${bench.dir}/manifest.json`, JSON.stringify({ ...manifest, staging: `file://${bench.dir}/a.csv/` }))
   const said: string[] = []
   const write = process.stderr.write
   process.stderr.write = (text: unknown) => said.push(String(text)) > 0

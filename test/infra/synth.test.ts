@@ -11,7 +11,7 @@ const withScripts = {
   jobScripts: { convert: 's3://scripts/convert.py', partition: 's3://scripts/partition.py' },
 }
 
-describe('for AWS', () => {
+describe('for AWS', { timeout: 60_000 }, () => {
   it('is refused while there is no Spark job, saying what to do instead', () => {
     expect(() => synthesize(aws)).toThrow(/no Spark job yet.*convert and partition.*issue 4.*npm start/)
   })
@@ -29,7 +29,7 @@ describe('for AWS', () => {
     expect(stderr).not.toMatch(/\n\s+at /)
   })
 
-  it("has templates that pass CloudFormation's own schemas, once there is one", { timeout: 60_000 }, () => {
+  it("has templates that pass CloudFormation's own schemas, once there is one", () => {
     const assembly = build(withScripts, stubs()).app.synth()
     expect(assembly.stacks.map(({ stackName }) => stackName)).toEqual([...STACKS])
     const report = JSON.parse(readFileSync(join(assembly.directory, 'validation-report.json'), 'utf8'))

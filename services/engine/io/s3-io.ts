@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import {
   AbortMultipartUploadCommand,
+  type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   GetObjectCommand,
@@ -88,16 +89,18 @@ async function putSmall(s3: S3Client, handle: FileHandle, size: number, uri: str
 async function putLarge(s3: S3Client, handle: FileHandle, size: number, uri: string) {
   const at = place(uri)
   const partSize = Math.max(SMALL, Math.ceil(size / MAX_PARTS))
-  const { UploadId } = await s3.send(new CreateMultipartUploadCommand(at))
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...at, ChecksumAlgorithm: 'CRC32' }))
   try {
-    const parts: { PartNumber: number; ETag: string | undefined }[] = []
+    const parts: CompletedPart[] = []
     let next = 0
     const sendParts = async () => {
       for (let index = next++; index * partSize < size; index = next++) {
         const start = index * partSize
         const Body = await slice(handle, start, Math.min(partSize, size - start))
-        const { ETag } = await s3.send(new UploadPartCommand({ ...at, UploadId, PartNumber: index + 1, Body }))
-        parts[index] = { PartNumber: index + 1, ETag }
+        const part = { ...at, UploadId, PartNumber: index + 1, Body, ChecksumAlgorithm: 'CRC32' as const }
+        const { ETag, ChecksumCRC32 } = await s3.send(new UploadPartCommand(part))
+        // S3 completes an upload that was begun with checksums only if each part's is named.
+        parts[index] = { PartNumber: index + 1, ETag, ChecksumCRC32 }
       }
     }
     await Promise.all(Array.from({ length: PARTS_AT_ONCE }, sendParts))
