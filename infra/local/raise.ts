@@ -1,29 +1,37 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deployLocal } from './deploy.ts'
+import { runDir, stateDir } from './paths.ts'
 import { type Runtime, type RuntimeOptions, startRuntime } from './runtime.ts'
+
+export type RaiseOptions = Omit<RuntimeOptions, 'logFile'> & {
+  /** Names the folder of logs in `.landfall/logs`; the last one of this name is replaced. */
+  name: string
+  signal?: AbortSignal
+}
 
 /**
  * Starts the emulator and deploys the app to it, in the state in which a file can land.
  * Whatever goes wrong, or when `signal` aborts: nothing is left running.
  */
-export async function raise(options: RuntimeOptions & { signal?: AbortSignal }): Promise<Runtime> {
-  const { onProgress, signal } = options
-  const runtime = await startRuntime(options)
+export async function raise({ name, signal, ...options }: RaiseOptions): Promise<Runtime & { log: string }> {
+  const { onProgress } = options
+  const logs = join(stateDir, 'logs', name)
+  // Those of the last time, of every job run: they are for looking into what happened now.
+  await rm(logs, { recursive: true, force: true })
+  await mkdir(logs, { recursive: true })
+  const log = join(logs, 'runtime.log')
+  const runtime = await startRuntime({ ...options, logFile: log })
   try {
     signal?.throwIfAborted()
     onProgress('Synthesizing the CDK app')
     // The CDK is half of the start of any command that needs it, and most commands do not.
     const [{ synthesize }, { laptop }] = await Promise.all([import('../app.ts'), import('../config.ts')])
-    const assembly = await mkdtemp(join(tmpdir(), 'landfall-assembly-'))
-    try {
-      await deployLocal(runtime.endpoint, synthesize(laptop(), assembly), onProgress)
-    } finally {
-      await rm(assembly, { recursive: true, force: true })
-    }
+    // In the runtime's own folder, which goes with it, however it ends.
+    const assembly = synthesize(laptop(), join(runDir(runtime.pid), 'assembly'))
+    await deployLocal(runtime.endpoint, assembly, onProgress)
     signal?.throwIfAborted()
-    return runtime
+    return { ...runtime, log }
   } catch (error) {
     await runtime.stop()
     throw error

@@ -75,7 +75,9 @@ async function start(python: string, port: number, options: RuntimeOptions): Pro
     child.once('exit', (code, signal) => resolve(`it ended with ${signal ?? `code ${code}`}`))
   })
   const endpoint = `http://127.0.0.1:${port}`
-  const problem = await Promise.race([answers(endpoint, child), failure])
+  const answer = await Promise.race([answers(endpoint, child), failure])
+  // An answer is another program's if ours has ended.
+  const problem = hasEnded(child) ? await failure : answer
   const { pid } = child
   if (problem !== undefined || pid === undefined) {
     if (pid !== undefined) await stopRuntime(pid)
@@ -132,12 +134,11 @@ async function answers(endpoint: string, child: ChildProcess): Promise<string | 
       (response) => response.ok,
       () => false,
     )
-  const ended = () => child.exitCode !== null || child.signalCode !== null
-  const ready = await until(async () => ended() || (await healthy()), BOOT_MS)
-  // An answer is another program's if ours has ended.
-  if (ended()) return 'it ended'
+  const ready = await until(async () => hasEnded(child) || (await healthy()), BOOT_MS)
   return ready ? undefined : `it did not answer within ${BOOT_MS / 1000} s`
 }
+
+const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
 
 /** This process may end while the emulator runs. */
 function letGo(child: ChildProcess): void {

@@ -1,7 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { stateDir } from '../../infra/local/paths.ts'
+import { runDir } from '../../infra/local/paths.ts'
 import { raise } from '../../infra/local/raise.ts'
 import { clientConfig, stopRuntime } from '../../infra/local/runtime.ts'
 import type { Run } from '../ledger/run.ts'
@@ -44,30 +41,25 @@ export async function start(files: string[], { dataset, json, signal }: Common &
   const began = performance.now()
   const tick = clock(began)
   if (files.length > 0) refuseTwins(files, dataset)
-  const work = await mkdtemp(join(tmpdir(), 'landfall-'))
-  const logFile = join(stateDir, 'logs', 'start.log')
+  const runtime = await raise({ name: 'start', onProgress: (text) => tick('runtime', text), signal })
   try {
-    const runtime = await raise({ logFile, onProgress: (text) => tick('runtime', text), signal })
+    tick('runtime', `Ready at ${runtime.endpoint}`)
+    const landfall = await connect(clientConfig(runtime.endpoint))
     try {
-      tick('runtime', `Ready at ${runtime.endpoint}`)
-      const landfall = await connect(clientConfig(runtime.endpoint))
-      try {
-        const sample = files.length === 0 ? [await writeSample(work, (text) => tick('generate', text))] : files
-        const landings = await landAll(landfall, sample, dataset, tick)
-        const runs = await watch(landfall, landings, tick, signal)
-        const answer = dataset === 'sales' ? await query(landfall, SAMPLE_QUERY, SAMPLE_DATABASE, signal) : undefined
-        if (json) print(JSON.stringify({ runs, answer, milliseconds: Math.round(performance.now() - began) }))
-        else showStart(runs, answer)
-        return code(runs)
-      } finally {
-        landfall.close()
-      }
+      const folder = runDir(runtime.pid)
+      const sample = files.length > 0 ? files : [await writeSample(folder, (text) => tick('generate', text))]
+      const landings = await landAll(landfall, sample, dataset, tick)
+      const runs = await watch(landfall, landings, tick, signal)
+      const answer = dataset === 'sales' ? await query(landfall, SAMPLE_QUERY, SAMPLE_DATABASE, signal) : undefined
+      if (json) print(JSON.stringify({ runs, answer, milliseconds: Math.round(performance.now() - began) }))
+      else showStart(runs, answer)
+      return code(runs)
     } finally {
-      tick('runtime', 'Stopping')
-      await runtime.stop()
+      landfall.close()
     }
   } finally {
-    await rm(work, { recursive: true, force: true })
+    tick('runtime', 'Stopping')
+    await runtime.stop()
   }
 }
 
@@ -85,12 +77,11 @@ export async function up({ json, port, signal }: Common & { port?: number }): Pr
     return EXIT.usage
   }
   const tick = clock()
-  const logFile = join(stateDir, 'logs', 'up.log')
-  const runtime = await raise({ detached: true, port, logFile, onProgress: (text) => tick('runtime', text), signal })
-  const state = { endpoint: runtime.endpoint, pid: runtime.pid, startedAt: new Date().toISOString(), log: logFile }
+  const runtime = await raise({ name: 'up', detached: true, port, onProgress: (text) => tick('runtime', text), signal })
+  const state = { endpoint: runtime.endpoint, pid: runtime.pid, startedAt: new Date().toISOString(), log: runtime.log }
   await writeUp(state)
   if (json) print(JSON.stringify(state))
-  else print(`Landfall is up at ${state.endpoint}. Its state is in memory: landfall down forgets it. Log: ${logFile}`)
+  else print(`Landfall is up at ${state.endpoint}. Its state is in memory: landfall down forgets it. Log: ${state.log}`)
   return EXIT.done
 }
 

@@ -38,8 +38,7 @@ export const sales = async (options: SalesOptions): Promise<string> =>
   (await buffer(generateSales(options).stream)).toString()
 
 export async function stack(name: string): Promise<Stack> {
-  const logFile = join('.landfall', 'logs', `test-${name}.log`)
-  const runtime = await raise({ logFile, onProgress: () => {} })
+  const runtime = await raise({ name: `test-${name}`, onProgress: () => {} })
   const landfall = await connect(clientConfig(runtime.endpoint))
   const folder = await mkdtemp(join(tmpdir(), `landfall-${name}-`))
   const rows = async (sql: string) => (await query(landfall, sql, DATABASE)).rows

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Manifest, ManifestSource } from '../../../schemas/manifest.ts'
 import type { SourceReport, StagedPart } from '../../../schemas/report.ts'
+import { inParallel } from '../in-parallel.ts'
 import type { ObjectIo } from '../io/object-io.ts'
 import { type JobResult, runJob } from '../run-job.ts'
 import { countRows } from './convert-sql.ts'
@@ -40,6 +41,12 @@ export const runPartition = (manifest: Manifest, io: ObjectIo): Promise<JobResul
     }
   })
 
+interface WrittenFile {
+  file: string
+  value: string | null
+  rows: number
+}
+
 interface Partitioning {
   manifest: Manifest
   io: ObjectIo
@@ -58,16 +65,14 @@ async function partitionSource({ manifest, io, sessions, dir, source, staging }:
     const inputs = await download(io, source, dir)
     const rowsIn = Number((await first.rows(countRows(inputs)))[0]?.rows)
     const values = await first.rows(partitionValues(plan, inputs))
-    const folders = await Promise.all(
-      sessions.map(async (session, i) => {
-        const out = join(dir, 'out', String(i))
-        await mkdir(out, { recursive: true })
-        const mine = values.filter((_, id) => id % sessions.length === i)
-        if (mine.length > 0) await session.run(copyPartitions(plan, inputs, mine.map(partitionOf), out))
-        return { out, values: mine.map(partitionOf) }
-      }),
-    )
-    const files: { file: string; value: string | null; rows: number }[] = []
+    const folders = await inParallel(sessions, sessions.length, async (session, i) => {
+      const out = join(dir, 'out', String(i))
+      await mkdir(out, { recursive: true })
+      const mine = values.filter((_, id) => id % sessions.length === i)
+      if (mine.length > 0) await session.run(copyPartitions(plan, inputs, mine.map(partitionOf), out))
+      return { out, values: mine.map(partitionOf) }
+    })
+    const files: WrittenFile[] = []
     for (const { out, values: mine } of folders) {
       if (mine.length === 0) continue
       for (const { id, file, rows } of await first.rows(partitionRows(out)))
@@ -104,25 +109,13 @@ async function download(io: ObjectIo, source: ManifestSource, dir: string): Prom
   return files
 }
 
-async function uploadAll(
-  io: ObjectIo,
-  files: { file: string; value: string | null; rows: number }[],
-  staging: string,
-): Promise<StagedPart[]> {
+function uploadAll(io: ObjectIo, files: WrittenFile[], staging: string): Promise<StagedPart[]> {
   // By value, so that the same rows always give the same names.
   files.sort((a, b) => compare(a.value, b.value))
-  const parts: StagedPart[] = []
-  let next = 0
-  const send = async () => {
-    for (let i = next++; i < files.length; i = next++) {
-      const part = files[i]
-      if (!part) return
-      const uri = `${staging}part-${String(i + 1).padStart(5, '0')}.parquet`
-      parts[i] = { uri, partition: part.value, rows: part.rows, ...(await io.upload(part.file, uri)) }
-    }
-  }
-  await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, send))
-  return parts
+  return inParallel(files, UPLOADS_AT_ONCE, async ({ file, value, rows }, i) => {
+    const uri = `${staging}part-${String(i + 1).padStart(5, '0')}.parquet`
+    return { uri, partition: value, rows, ...(await io.upload(file, uri)) }
+  })
 }
 
 const compare = (a: string | null, b: string | null) => (a === b ? 0 : a === null || (b !== null && a < b) ? -1 : 1)

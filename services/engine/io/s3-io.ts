@@ -11,6 +11,7 @@ import {
   S3ServiceException,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import { inParallel } from '../in-parallel.ts'
 import { ObjectGone, type ObjectIo, type ObjectRef } from './object-io.ts'
 
 const SMALL = 16 * 1024 ** 2
@@ -91,19 +92,14 @@ async function putLarge(s3: S3Client, handle: FileHandle, size: number, uri: str
   const partSize = Math.max(SMALL, Math.ceil(size / MAX_PARTS))
   const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...at, ChecksumAlgorithm: 'CRC32' }))
   try {
-    const parts: CompletedPart[] = []
-    let next = 0
-    const sendParts = async () => {
-      for (let index = next++; index * partSize < size; index = next++) {
-        const start = index * partSize
-        const Body = await slice(handle, start, Math.min(partSize, size - start))
-        const part = { ...at, UploadId, PartNumber: index + 1, Body, ChecksumAlgorithm: 'CRC32' as const }
-        const { ETag, ChecksumCRC32 } = await s3.send(new UploadPartCommand(part))
-        // S3 completes an upload that was begun with checksums only if each part's is named.
-        parts[index] = { PartNumber: index + 1, ETag, ChecksumCRC32 }
-      }
-    }
-    await Promise.all(Array.from({ length: PARTS_AT_ONCE }, sendParts))
+    const starts = Array.from({ length: Math.ceil(size / partSize) }, (_, index) => index * partSize)
+    const parts = await inParallel(starts, PARTS_AT_ONCE, async (start, index): Promise<CompletedPart> => {
+      const Body = await slice(handle, start, Math.min(partSize, size - start))
+      const part = { ...at, UploadId, PartNumber: index + 1, Body, ChecksumAlgorithm: 'CRC32' as const }
+      const { ETag, ChecksumCRC32 } = await s3.send(new UploadPartCommand(part))
+      // S3 completes an upload that was begun with checksums only if each part's is named.
+      return { PartNumber: index + 1, ETag, ChecksumCRC32 }
+    })
     const done = await s3.send(
       new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload: { Parts: parts } }),
     )
