@@ -36,6 +36,9 @@ async function holds(file: string) {
   ])
   const padded = 'select count(*) from data_deliveryzone where country <> trim(country) or item_type <> trim(item_type)'
   expect(await chain.rows(padded)).toEqual([['0']])
+  // Landed again, it replaces its own rows.
+  expect((await chain.landed(file))[1]).toMatchObject({ state: 'delivered', accepted: 4999 })
+  expect(await chain.count()).toBe(4999)
   return await chain.rows(SAMPLE_QUERY)
 }
 
