@@ -1,6 +1,6 @@
 import pMap from 'p-map'
 import type { Contract } from '../../schemas/contract.ts'
-import { HIVE_DEFAULT_PARTITION, unescapePartition } from '../../schemas/hive.ts'
+import { partitionOfFolder } from '../../schemas/hive.ts'
 import type { CatalogPartition, Glue } from '../jobs/glue.ts'
 import type { Objects } from '../jobs/objects.ts'
 import { TryAgain } from '../lambda/errors.ts'
@@ -85,13 +85,14 @@ export async function crawlEnded(deps: CatalogDeps, dataset: string): Promise<vo
 
 export type Repair = { add: CatalogPartition[]; drop: string[] }
 
-/** The value that a partition folder has in the catalog: `COUNTRY=Cote d%27Ivoire` is `Cote d'Ivoire`. */
-const valueOfFolder = (folder: string) =>
-  unescapePartition(folder.slice(folder.indexOf('=') + 1)) ?? HIVE_DEFAULT_PARTITION
-
 /** What the catalog lacks of the zone's folders, and what it has beyond them or under a wrong value. */
 export function repairs(folders: string[], known: CatalogPartition[], base: string): Repair {
-  const wanted = new Map(folders.map((folder) => [valueOfFolder(folder), `${base}${folder}/`]))
+  const wanted = new Map<string, string>()
+  for (const folder of folders) {
+    // Null for a folder that is no partition's: someone else's objects are not rows of the table.
+    const value = partitionOfFolder(folder)
+    if (value !== null) wanted.set(value, `${base}${folder}/`)
+  }
   const bare = (location: string) => location.replace(/\/*$/, '/')
   const right = new Set<string>()
   const drop: string[] = []
@@ -140,6 +141,8 @@ async function settleRun(ledger: Ledger, dataset: string, item: Queued, present:
     return
   }
   const lost = (item.folders ?? []).filter((folder) => !present.has(folder))
+  // A publisher takes objects out before it tells the ledger whose they are now: its own changes will wake us again.
+  if (lost.length > 0 && head.lockOwner !== undefined) return
   if (lost.length > 0) {
     const message = `${lost.length} partitions that were published of ${run.key} are not in the delivery zone, first ${lost[0]}. Someone else deleted them; land the file again.`
     await ledger.update(ref, { state: 'failed', problem: { code: 'imbalance', message }, endedAt, spanCatalog }, leave)

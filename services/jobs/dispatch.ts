@@ -5,7 +5,7 @@ import { Failed } from '../lambda/errors.ts'
 import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
-import type { Run } from '../ledger/run.ts'
+import { hasEnded, type Run } from '../ledger/run.ts'
 import type { Glue } from './glue.ts'
 import type { Objects } from './objects.ts'
 
@@ -102,7 +102,7 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   const items: Queued[] = []
   for (const item of slot.items) {
     const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
-    const inputs = run && (await stage.inputs(run))
+    const inputs = run && !hasEnded(run.state) ? await stage.inputs(run) : undefined
     if (inputs) {
       sources.push({ runId: item.runId, sourceId: item.sourceId, inputs })
       items.push(item)
@@ -140,7 +140,7 @@ async function leaveQueue(ledger: Ledger, queue: QueueName, item: Queued, messag
   const ref = { dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId }
   const leave = { delete: { pk: queuePk(queue), sk: item.sk } }
   const known = await ledger.run(ref)
-  if (known)
+  if (known && !hasEnded(known.state))
     await ledger.update(
       ref,
       { state: 'superseded', problem: { code: 'superseded', message }, endedAt: ledger.instant() },

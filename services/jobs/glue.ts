@@ -162,13 +162,19 @@ export class AwsGlue implements Glue {
 
   async dropPartitions({ database, name }: TableName, values: string[]): Promise<void> {
     for (const chunk of chunks(values, DELETE_BATCH)) {
-      await this.#glue.send(
+      const { Errors = [] } = await this.#glue.send(
         new BatchDeletePartitionCommand({
           DatabaseName: database,
           TableName: name,
           PartitionsToDelete: chunk.map((value) => ({ Values: [value] })),
         }),
       )
+      const real = Errors.filter(({ ErrorDetail }) => ErrorDetail?.ErrorCode !== 'EntityNotFoundException')
+      if (real[0])
+        throw new TryAgain(
+          'partition_not_dropped',
+          `Glue did not drop ${real.length} partitions of ${database}.${name}, first ${real[0].PartitionValues}: ${real[0].ErrorDetail?.ErrorMessage}`,
+        )
     }
   }
 }

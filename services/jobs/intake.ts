@@ -1,6 +1,6 @@
 import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
-import type { Ending, Ledger } from '../ledger/ledger.ts'
+import { type Ending, type Ledger, supersededBy } from '../ledger/ledger.ts'
 import { hasEnded, type Landed, type Run } from '../ledger/run.ts'
 import type { Objects } from './objects.ts'
 
@@ -32,7 +32,11 @@ export async function takeIn(
     // A zip that has been archived is no longer under its key: the ledger must be asked first.
     const ref = { dataset: dataset ?? NO_DATASET, sourceId: sourceIdOf(key), runId: runIdOf(key, named, cause) }
     const known = await ledger.run(ref)
-    if (known && hasEnded(known.state)) return known
+    if (known && hasEnded(known.state)) {
+      // A crash may have come between the two; a second time writes the same words.
+      if (known.state === 'refused') await recordRefusal(deps, known)
+      return known
+    }
   }
   const current = await objects.head(bucket.name, key)
   const landed: Landed = {
@@ -42,10 +46,11 @@ export async function takeIn(
     etag: current?.etag ?? object.etag ?? '',
     bytes: current?.bytes ?? object.size ?? 0,
     landedAt: new Date(event.time).toISOString(),
+    ...(object.sequencer && { sequencer: object.sequencer }),
   }
   const end = judge(key, dataset) ?? fate(landed, current?.versionId)
   const { run } = await ledger.register(kind, dataset ?? NO_DATASET, landed, cause, end)
-  if (end?.state === 'refused') await recordRefusal(deps, run)
+  if (run.state === 'refused') await recordRefusal(deps, run)
   return run
 }
 
@@ -55,17 +60,15 @@ function fate({ key, versionId }: Landed, current: string | undefined): Ending |
       state: 'refused',
       problem: { code: 'gone', message: `${key} was deleted before it could be read. Land it again.` },
     }
-  if (current !== versionId)
-    return { state: 'superseded', problem: { code: 'superseded', message: `A newer version of ${key} landed.` } }
-  return undefined
+  return current === versionId ? undefined : supersededBy(key)
 }
 
 /** The words for the file's owner, where people look who have no access to the ledger. */
 export async function recordRefusal({ ledger, objects, quarantineBucket }: IntakeDeps, run: Run): Promise<void> {
-  const { key, versionId, landedAt, problem, dataset, sourceId, runId } = run
+  const { key, versionId, landedAt, endedAt, problem, dataset, sourceId, runId } = run
   await objects.putText(
     quarantineBucket,
     `refused/${dataset}/${sourceId}/${runId}.json`,
-    JSON.stringify({ key, versionId, landedAt, refusedAt: ledger.instant(), ...problem }, null, 2),
+    JSON.stringify({ key, versionId, landedAt, refusedAt: endedAt ?? ledger.instant(), ...problem }, null, 2),
   )
 }

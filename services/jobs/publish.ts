@@ -105,10 +105,14 @@ async function outdated({ objects, rawBucket }: PublishDeps, run: Run): Promise<
   return undefined
 }
 
+async function hasBegun(ledger: Ledger, run: Run, zone: string): Promise<boolean> {
+  return (await ledger.table.query(sourcePk(run), `${listPrefix(zone)}${run.runId}#`, 1)).length > 0
+}
+
 /**
  * Makes a run's staged objects the source's contents of a zone.
  *
- * Only while its version is current, and only if no run registered later was published before it. The lists of keys are
+ * Begins only while its version is current, and only if no run registered later was published before it. The lists of keys are
  * written before the first copy, so that whatever a crash leaves behind is known and taken out by the next publisher.
  * A reader may see old and new partitions of a source side by side meanwhile, never a row twice in one partition.
  *
@@ -118,7 +122,8 @@ export async function publish(deps: PublishDeps, run: Run, publication: Publicat
   const { ledger, objects } = deps
   const { zone, bucket } = publication
   return await withSourceLock(deps, run, async (head, owner) => {
-    const stale = await outdated(deps, run)
+    // What was begun is finished: half of it lies over the version before, which a refused next one would leave so.
+    const stale = (await hasBegun(ledger, run, zone)) ? undefined : await outdated(deps, run)
     if (stale) return { outcome: 'superseded', why: stale }
     const published = zone === 'processing' ? head.processingSeq : head.deliverySeq
     if (published !== undefined && published > run.seq)

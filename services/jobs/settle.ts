@@ -1,7 +1,7 @@
 import pMap from 'p-map'
 import { Manifest } from '../../schemas/manifest.ts'
 import { Report, type SourceReport } from '../../schemas/report.ts'
-import { LandfallError, TryAgain } from '../lambda/errors.ts'
+import { Failed, LandfallError, TryAgain } from '../lambda/errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
 import { hasEnded, type Problem, type Run, type RunState } from '../ledger/run.ts'
@@ -99,7 +99,16 @@ async function readReport({ objects }: DispatchDeps, slot: Slot): Promise<Report
   if (!manifest) return undefined
   const at = parseS3(Manifest.pick({ report: true }).parse(JSON.parse(manifest)).report)
   const text = await objects.getText(at.bucket, at.key)
-  return text === undefined ? undefined : Report.parse(JSON.parse(text))
+  return text === undefined ? undefined : readable(text)
+}
+
+/** A report that cannot be read is none: each source is tried alone, and the one that breaks its report has failed. */
+function readable(text: string): Report | undefined {
+  try {
+    return Report.parse(JSON.parse(text))
+  } catch {
+    return undefined
+  }
 }
 
 async function settleAll(
@@ -134,7 +143,7 @@ async function settleAll(
         }
         try {
           const mine = reports.get(item.runId)
-          if (!mine) throw new Error(`The report of batch ${slot.batch} says nothing of ${run.key}.`)
+          if (!mine) throw new Failed('imbalance', `The report of batch ${slot.batch} says nothing of ${run.key}.`)
           await stage.settle(run, mine, times, leave, slot.batch)
         } catch (error) {
           // A neighbour's trouble is not ours: go on with the others, and let this one come back.
@@ -172,7 +181,7 @@ async function retryAlone(ledger: Ledger, queue: QueueName, slot: Slot, status: 
   const run = await ledger.run({ dataset: queue.dataset, sourceId: only.sourceId, runId: only.runId })
   if (!run) return
   if (!only.solo) return await goAlone(ledger, queue, only)
-  const how = END_WORDS[status?.why ?? ''] ?? 'ended without a report'
+  const how = END_WORDS[status?.why ?? ''] ?? 'ended without a readable report'
   const message = `The ${queue.stage} job ${how} for ${run.key}, twice: ${status?.message ?? 'Glue gave no reason.'} (job run ${status?.id ?? 'unknown'})`
   await endRun(ledger, run, 'failed', { code: `${queue.stage}_job_failed`, message }, [
     { delete: { pk: queuePk(queue), sk: only.sk } },

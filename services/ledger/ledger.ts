@@ -56,6 +56,9 @@ export class Ledger {
       const head = await this.head(source)
       const seq = (head?.seq ?? 0) + 1
       const at = this.instant()
+      // An archived zip uncovers the version before it, whose event may come only now.
+      const late = kind === 'zip' && isEarlier(landed.sequencer, head?.sequencer)
+      const ending = end ?? (late ? supersededBy(landed.key) : undefined)
       const run: Run = {
         ...landed,
         ...ref,
@@ -64,7 +67,7 @@ export class Ledger {
         seq,
         registeredAt: at,
         state: kind === 'zip' ? 'extracting' : 'queued',
-        ...(end && { ...end, endedAt: at }),
+        ...(ending && { ...ending, endedAt: at }),
         ...(kind === 'zip'
           ? { spanUnzip: { queuedAt: landed.landedAt, startedAt: at } }
           : { spanConvert: { queuedAt: at } }),
@@ -73,7 +76,14 @@ export class Ledger {
       const writes: Write[] = [
         {
           update: headKey(source),
-          set: { seq, bucket: landed.bucket, key: landed.key, dataset, sourceId: source.sourceId },
+          set: {
+            seq,
+            bucket: landed.bucket,
+            key: landed.key,
+            dataset,
+            sourceId: source.sourceId,
+            ...(kind === 'zip' && !late && landed.sequencer && { sequencer: landed.sequencer }),
+          },
           when: [
             head?.seq === undefined
               ? { attribute: 'seq', is: 'absent' }
@@ -82,7 +92,7 @@ export class Ledger {
         },
         { put: runItem(run), when: [{ attribute: 'pk', is: 'absent' }] },
       ]
-      if (kind === 'csv' && !end) writes.push({ put: queueItem('convert', run) })
+      if (kind === 'csv' && !ending) writes.push({ put: queueItem('convert', run) })
       if (await this.table.write(writes)) return { run, fresh: true }
     }
     throw new TryAgain('source_contended', `${landed.key} is being registered by many events at once.`)
@@ -103,6 +113,18 @@ export class Ledger {
   async update(ref: RunRef, set: Partial<Run>, more: Write[] = [], remove: string[] = []): Promise<boolean> {
     return await this.table.write([{ update: runKey(ref), set, remove }, ...more])
   }
+}
+
+export const supersededBy = (key: string): Ending => ({
+  state: 'superseded',
+  problem: { code: 'superseded', message: `A newer version of ${key} landed.` },
+})
+
+/** Hexadecimal, of any length: compared after filling up with zeros on the right, as S3's documentation says. */
+function isEarlier(sequencer: string | undefined, than: string | undefined): boolean {
+  if (sequencer === undefined || than === undefined) return false
+  const length = Math.max(sequencer.length, than.length)
+  return sequencer.padEnd(length, '0') < than.padEnd(length, '0')
 }
 
 export const runItem = (run: Run): Item => ({

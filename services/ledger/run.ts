@@ -35,6 +35,8 @@ export type Landed = {
   bytes: number
   /** When S3 says that the object came to be. */
   landedAt: string
+  /** S3's order of the events of one key. */
+  sequencer?: string
 }
 
 /** One journey of one version of one raw object. */
@@ -96,6 +98,10 @@ export type Head = {
   deliveryRun?: string
   zipKey?: string
   zipRunId?: string
+  /** Zip: of the version registered last, so that an older one is known as such when the newer has been archived. */
+  sequencer?: string
+  /** Zip: sequence number of the run extracted last. */
+  extractedSeq?: number
   /** Zip: the members of the version extracted last. */
   members?: MemberLine[]
 }

@@ -14,7 +14,7 @@ import { TryAgain } from '../lambda/errors.ts'
 export type ItemKey = { pk: string; sk: string }
 export type Item = ItemKey & Record<string, unknown>
 
-/** All must hold. `absent` and `present` speak of the attribute; `equals` also fails where it is absent. */
+/** All must hold. `absent` and `present` speak of the attribute; `equal` also fails where it is absent. */
 export type Condition =
   | { attribute: string; is: 'absent' | 'present' }
   | { attribute: string; is: 'equal' | 'less'; to: string | number }
@@ -156,6 +156,9 @@ export class DynamoTable implements Table {
     } catch (error) {
       if (!(error instanceof Error)) throw error
       if (error.name === 'ConditionalCheckFailedException') return false
+      // What a single write gets where a transaction gets itself cancelled; the SDK tries neither again.
+      if (error.name === 'TransactionConflictException')
+        throw new TryAgain('ledger_conflict', `The ledger was busy: ${error.message}`, error)
       if (error.name !== 'TransactionCanceledException') throw error
       const reasons = (error as { CancellationReasons?: { Code?: string }[] }).CancellationReasons ?? []
       if (reasons.some(({ Code }) => Code === 'ConditionalCheckFailed')) return false

@@ -33,8 +33,13 @@ export async function partsOf({ objects, processingBucket }: PartitionDeps, ref:
 /** Queues a run for which all parts are there; the stage dispatches afterwards. */
 export async function parquetProcessed(deps: PartitionDeps, event: S3ObjectEvent): Promise<string | undefined> {
   const ref = parseProcessingKey(event.detail.object.key)
-  if (!ref || !(await partsOf(deps, ref))) return undefined
+  if (!ref) return undefined
+  // Before the listing: of a run that was converted by now, the listing must show all.
   const run = await deps.ledger.run(ref)
+  if (!(await partsOf(deps, ref))) {
+    if (run?.state === 'converted') await takenAway(deps, run)
+    return undefined
+  }
   if (!run) throw new Failed('unknown_run', `${event.detail.object.key} is of a run that the ledger does not know.`)
   if (hasEnded(run.state) || run.state === 'published') return undefined
   // A second event of the same run finds it queued, or published, and changes nothing.
@@ -47,6 +52,21 @@ export async function parquetProcessed(deps: PartitionDeps, event: S3ObjectEvent
     },
   ])
   return run.dataset
+}
+
+/** Its source was replaced or withdrawn before this stage heard of it. If it was queued, dispatch says so. */
+async function takenAway({ ledger }: PartitionDeps, run: Run): Promise<void> {
+  const message = `The typed rows of this version of ${run.key} were replaced or withdrawn before they were partitioned.`
+  await ledger.table.write([
+    {
+      update: runKey(run),
+      set: { state: 'superseded', problem: { code: 'superseded', message }, endedAt: ledger.instant() },
+      when: [
+        { attribute: 'state', is: 'equal', to: 'converted' },
+        { attribute: 'spanPartition', is: 'absent' },
+      ],
+    },
+  ])
 }
 
 export async function partitionInputs(deps: PartitionDeps, run: Run) {

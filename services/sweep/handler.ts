@@ -20,7 +20,8 @@ export const handler = scheduled(async () => {
     deliveryBucket: env.DELIVERY_BUCKET,
     sleep,
   }
-  const { swept, errors } = await sweep(stages, catalog, [...contracts().keys()])
+  const { swept, waits, errors } = await sweep(stages, catalog, [...contracts().keys()])
   for (const did of swept) logger.warn('The sweep mended what a lost wake-up left', did)
+  for (const why of waits) logger.info('The sweep leaves it to the next', why)
   if (errors.length > 0) throw new AggregateError(errors, `The sweep could not finish ${errors.length} of its checks`)
 })

@@ -2,6 +2,7 @@ import type { CatalogDeps } from '../catalog/catalog.ts'
 import { crawlEnded, wake } from '../catalog/catalog.ts'
 import { type DispatchDeps, dispatch, release } from '../jobs/dispatch.ts'
 import { readSlot, type SettleStage, settle } from '../jobs/settle.ts'
+import { LandfallError } from '../lambda/errors.ts'
 import { catalogState } from '../ledger/catalog-state.ts'
 
 /** Glue may report a crawl's end late, or never: one that was started this long ago is looked at. */
@@ -15,16 +16,19 @@ export async function sweep(
   stages: Sweepable[],
   catalog: CatalogDeps,
   datasets: string[],
-): Promise<{ swept: Swept[]; errors: unknown[] }> {
+): Promise<{ swept: Swept[]; waits: Swept[]; errors: unknown[] }> {
   const swept: Swept[] = []
+  const waits: Swept[] = []
   const errors: unknown[] = []
   const attempt = async (dataset: string, stage: string, work: () => Promise<string | undefined>) => {
     try {
       const did = await work()
       if (did) swept.push({ dataset, stage, did })
     } catch (error) {
+      // Someone is at work there just now; the next minute looks again. An error here would alarm for nothing.
+      if (error instanceof LandfallError && error.retryable) waits.push({ dataset, stage, did: error.message })
       // One dataset's trouble must not keep the sweep from the others.
-      errors.push(error)
+      else errors.push(error)
     }
   }
   for (const dataset of datasets) {
@@ -41,7 +45,7 @@ export async function sweep(
       return result === 'crawling' ? 'started the crawler' : result === 'settled' ? 'settled waiting runs' : undefined
     })
   }
-  return { swept, errors }
+  return { swept, waits, errors }
 }
 
 /** A batch whose lease is over: its end was not heard, or its dispatcher or settler died. Glue knows. */

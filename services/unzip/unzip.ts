@@ -3,9 +3,9 @@ import pMap from 'p-map'
 import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { Contract } from '../../schemas/contract.ts'
 import { type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
-import { type PublishDeps, withdraw } from '../jobs/publish.ts'
+import { type PublishDeps, stillLocked, withdraw, withSourceLock } from '../jobs/publish.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
-import { LandfallError, Refused } from '../lambda/errors.ts'
+import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
 import type { Received } from '../lambda/stage.ts'
 import { memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import type { Ending } from '../ledger/ledger.ts'
@@ -39,31 +39,62 @@ export async function zipLanded(
   { replay, lastReceive }: Received,
 ): Promise<void> {
   const { ledger } = deps
-  const run = await takeIn(deps, event, 'zip', replay ?? 'live', judgeLanded(deps.contracts))
-  // Only `failed` is tried again by another message: a redriven one.
-  if (!run || (hasEnded(run.state) && run.state !== 'failed')) return
-  if (lastReceive) {
-    const message = `${run.key} could not be extracted in several attempts; its message is in the dead-letter queue. Redrive it when the cause is mended.`
-    await ledger.update(run, { state: 'failed', problem: { code: 'unzip_failed', message } })
-  }
-  try {
-    if (CSV.test(run.key)) await moveCsv(deps, run)
-    else await unzip(deps, run)
-  } catch (error) {
-    if (!(error instanceof LandfallError) || error.retryable) throw error
-    const problem = { code: error.code, message: error.message }
-    const state = error.code === 'gone' ? 'superseded' : error instanceof Refused ? 'refused' : 'failed'
-    if (state === 'refused') await recordRefusal(deps, { ...run, problem })
-    await ledger.update(run, { state, problem, endedAt: ledger.instant() })
-  }
+  const known = await takeIn(deps, event, 'zip', replay ?? 'live', judgeLanded(deps.contracts))
+  if (!known) return
+  // An earlier attempt may have died between its last word in the ledger and this.
+  if (known.state === 'extracted') return await leaveLanding(deps, known)
+  if (!isOpen(known)) return
+  // One version at a time, or the slower of two would overwrite the members of the newer.
+  await withSourceLock(deps, known, async (head, owner) => {
+    const run = await ledger.run(known)
+    if (!run || !isOpen(run)) return
+    if (head.extractedSeq !== undefined && head.extractedSeq > run.seq) {
+      const problem = { code: 'superseded', message: `A newer version of ${run.key} has been extracted.` }
+      await ledger.update(run, { state: 'superseded', problem, endedAt: ledger.instant() })
+      return
+    }
+    if (lastReceive) {
+      const message = `${run.key} could not be extracted in several attempts; its message is in the dead-letter queue. Redrive it when the cause is mended.`
+      await ledger.update(run, { state: 'failed', problem: { code: 'unzip_failed', message } })
+    }
+    try {
+      const done = CSV.test(run.key) ? await moveCsv(deps, run) : await unzip(deps, run, head.members ?? [])
+      const endedAt = ledger.instant()
+      const told = await ledger.update(
+        run,
+        { ...done, state: 'extracted', endedAt, spanUnzip: { ...spanOf(run), endedAt } },
+        [
+          {
+            update: headKey(run),
+            set: { members: done.members, extractedSeq: run.seq },
+            when: stillLocked(owner),
+          },
+        ],
+        ['problem'],
+      )
+      if (!told) throw new TryAgain('unzip_contended', `${run.key} was extracted, but the ledger changed meanwhile.`)
+    } catch (error) {
+      if (!(error instanceof LandfallError) || error.retryable) throw error
+      const problem = { code: error.code, message: error.message }
+      const state = error.code === 'gone' ? 'superseded' : error instanceof Refused ? 'refused' : 'failed'
+      if (state === 'refused') await recordRefusal(deps, { ...run, problem })
+      await ledger.update(run, { state, problem, endedAt: ledger.instant() })
+      return
+    }
+    await leaveLanding(deps, run)
+  })
 }
 
-async function unzip(deps: UnzipDeps, run: Run): Promise<void> {
+/** Only `failed` is tried again by another message: a redriven one. */
+const isOpen = (run: Run) => !hasEnded(run.state) || run.state === 'failed'
+
+type Extracted = Pick<Run, 'skipped'> & { members: MemberLine[] }
+
+async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[]): Promise<Extracted> {
   const { ledger, objects, rawBucket, contracts } = deps
   const { bucket, key, versionId, etag, bytes, dataset, runId } = run
   const limits = contracts.get(dataset)?.limits
   if (!limits) throw new Error(`The contract of ${dataset} is gone`)
-  const before = (await ledger.head(run))?.members ?? []
   const lineOf = (member: { name: string; key: string; bytes: number }): MemberLine => ({
     ...member,
     sourceId: sourceIdOf(member.key),
@@ -92,14 +123,8 @@ async function unzip(deps: UnzipDeps, run: Run): Promise<void> {
 
   const lines = members.map(({ name, key, bytes, versionId }) => ({ ...lineOf({ name, key, bytes }), versionId }))
   await withdrawMissing(deps, dataset, before, lines)
-  await archive(objects, run)
-  const endedAt = ledger.instant()
-  await ledger.update(
-    run,
-    { state: 'extracted', members: lines, skipped, endedAt, spanUnzip: { ...spanOf(run), endedAt } },
-    [{ update: headKey(run), set: { members: lines } }],
-    ['problem'],
-  )
+  await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket, key: key.replace(/^landing\//, 'old-data/') })
+  return { members: lines, skipped }
 }
 
 const spanOf = (run: Run) => run.spanUnzip ?? { queuedAt: run.landedAt }
@@ -120,25 +145,18 @@ async function withdrawMissing(deps: UnzipDeps, dataset: string, before: MemberL
   }
 }
 
-/** Moves what was read, and not what may have landed under the key since. */
-async function archive(objects: UnzipDeps['objects'], { bucket, key, versionId, etag, bytes }: Run): Promise<void> {
-  await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket, key: key.replace(/^landing\//, 'old-data/') })
-  await objects.removeVersion(bucket, key, versionId)
-}
+/**
+ * Takes out what was read, and not what may have landed under the key since. After the ledger was told: a zip that is
+ * gone from here cannot be read again, so whatever died before would look like a zip that nobody extracted.
+ */
+const leaveLanding = ({ objects }: UnzipDeps, { bucket, key, versionId }: Run): Promise<void> =>
+  objects.removeVersion(bucket, key, versionId)
 
-async function moveCsv({ ledger, objects, rawBucket }: UnzipDeps, run: Run): Promise<void> {
+async function moveCsv({ ledger, objects, rawBucket }: UnzipDeps, run: Run): Promise<Extracted> {
   const { bucket, key, versionId, etag, bytes, dataset, runId } = run
   const to = key.replace(/^landing\//, 'data/')
   const sourceId = sourceIdOf(to)
   await ledger.noteMember({ dataset, sourceId, bucket: rawBucket, key: to }, { key, runId })
   const copy = await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket: rawBucket, key: to })
-  await objects.removeVersion(bucket, key, versionId)
-  const endedAt = ledger.instant()
-  const member = { name: key, key: to, sourceId, bytes, versionId: copy.versionId ?? 'null' }
-  await ledger.update(
-    run,
-    { state: 'extracted', members: [member], endedAt, spanUnzip: { ...spanOf(run), endedAt } },
-    [],
-    ['problem'],
-  )
+  return { members: [{ name: key, key: to, sourceId, bytes, versionId: copy.versionId ?? 'null' }] }
 }

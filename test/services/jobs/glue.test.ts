@@ -1,0 +1,71 @@
+import { BatchDeletePartitionCommand, type GlueClient } from '@aws-sdk/client-glue'
+import { describe, expect, it } from 'vitest'
+import { AwsGlue } from '../../../services/jobs/glue.ts'
+
+const table = { database: 'db', name: 'tab' }
+const answering = (answer: (command: object) => unknown) =>
+  new AwsGlue({ send: async (command: object) => answer(command) } as unknown as GlueClient)
+const failing = (name: string) =>
+  answering(() => {
+    throw Object.assign(new Error('no'), { name })
+  })
+const errors = (ErrorCode: string) => ({
+  Errors: [{ PartitionValues: ['Chad'], ErrorDetail: { ErrorCode, ErrorMessage: 'why' } }],
+})
+
+describe('Glue', () => {
+  it.each(['ConcurrentRunsExceededException', 'ThrottlingException'])(
+    'is busy when it answers a start with %s',
+    async (name) => {
+      await expect(failing(name).startJob('convert', 's3://m')).rejects.toMatchObject({
+        retryable: true,
+        message: `Glue would not start a run of convert now: ${name}.`,
+      })
+    },
+  )
+
+  it('is busy while the crawler runs, and broken where the crawler is not there', async () => {
+    await expect(failing('CrawlerRunningException').startCrawler('c')).rejects.toMatchObject({ retryable: true })
+    await expect(failing('EntityNotFoundException').startCrawler('c')).rejects.not.toHaveProperty('retryable')
+  })
+
+  it('drops partitions 25 at a time, as its API takes them', async () => {
+    const sizes: number[] = []
+    const glue = answering((command) => {
+      if (command instanceof BatchDeletePartitionCommand) sizes.push(command.input.PartitionsToDelete?.length ?? 0)
+      return {}
+    })
+    await glue.dropPartitions(
+      table,
+      Array.from({ length: 60 }, (_, i) => `${i}`),
+    )
+    expect(sizes).toEqual([25, 25, 10])
+  })
+
+  it('does not hide a partition that it could not drop, but for one that is gone already', async () => {
+    await answering(() => errors('EntityNotFoundException')).dropPartitions(table, ['Chad'])
+    await expect(
+      answering(() => errors('InternalServiceException')).dropPartitions(table, ['Chad']),
+    ).rejects.toMatchObject({
+      retryable: true,
+      message: 'Glue did not drop 1 partitions of db.tab, first Chad: why',
+    })
+  })
+
+  it('does not hide a partition that it could not add, but for one that is there already', async () => {
+    const add = (code: string) =>
+      answering(() => errors(code)).addPartitions(table, [{ value: 'Chad', location: 's3://d/COUNTRY=Chad/' }])
+    await add('AlreadyExistsException')
+    await expect(add('InternalServiceException')).rejects.toThrow('Glue did not add 1 partitions to db.tab, first Chad')
+  })
+
+  it('finds the run of a manifest on a later page', async () => {
+    let page = 0
+    const glue = answering(() =>
+      page++ === 0
+        ? { JobRuns: [{ Id: 'jr_2', Arguments: { '--manifest': 'other' } }], NextToken: 'more' }
+        : { JobRuns: [{ Id: 'jr_1', JobRunState: 'TIMEOUT', Arguments: { '--manifest': 'mine' } }] },
+    )
+    expect(await glue.jobByManifest('convert', 'mine')).toMatchObject({ id: 'jr_1', state: 'failed', why: 'TIMEOUT' })
+  })
+})

@@ -1,0 +1,195 @@
+import { describe, expect, it } from 'vitest'
+import type { SourceReport } from '../../../schemas/report.ts'
+import { jobEnded } from '../../../services/jobs/job-ended.ts'
+import { settle } from '../../../services/jobs/settle.ts'
+import { csv, HEADER } from '../memory/engine.ts'
+import { DELIVERY, PROCESSING, QUARANTINE, World } from '../memory/world.ts'
+
+async function atWork(files: Record<string, string>) {
+  const world = new World()
+  // The first holds the slot, so that the others go together.
+  world.land('data/sales/0.csv', csv('Chad,0'))
+  await world.pump()
+  for (const [name, text] of Object.entries(files)) world.land(`data/sales/${name}.csv`, text)
+  await world.pump()
+  world.endJobs()
+  await world.pump()
+  return world
+}
+const ends = (world: World) =>
+  Object.fromEntries(world.runs().map(({ key, state }) => [key.slice('data/sales/'.length, -'.csv'.length), state]))
+const problemOf = (world: World, name: string) =>
+  world.runs().find(({ key }) => key === `data/sales/${name}.csv`)?.problem
+
+describe('the balance', () => {
+  const lies: [string, (report: SourceReport) => SourceReport, string][] = [
+    ['a row that is neither accepted nor rejected', (r) => ({ ...r, rowsIn: r.rowsIn + 1 }), '6 rows in, 4 accepted'],
+    ['accepted rows that were not written', (r) => ({ ...r, parts: [] }), '4 accepted (0 written)'],
+    [
+      'more rows written than accepted',
+      (r) => ({ ...r, parts: r.parts.map((part) => ({ ...part, rows: part.rows + 1 })) }),
+      '4 accepted (5 written)',
+    ],
+    ['rejected rows that were not kept', (r) => ({ ...r, rejects: null }), '1 rejected (0 kept)'],
+  ]
+  it.each(lies)('fails a conversion with %s, and publishes nothing', async (_, lie, words) => {
+    const world = new World()
+    world.land('data/sales/a.csv', csv('Chad,1', 'Chad,2', 'Chad,3', 'Chad,4', 'BAD,5'))
+    await world.pump()
+    world.endJobs(lie)
+    await world.pump()
+    expect(ends(world)).toEqual({ a: 'failed' })
+    expect(problemOf(world, 'a')).toMatchObject({ code: 'imbalance', message: expect.stringContaining(words) })
+    expect(problemOf(world, 'a')?.message).toContain('Nothing of it was published.')
+    expect(world.objects.keys(PROCESSING)).toEqual([])
+    expect(world.idle()).toBe(true)
+  })
+
+  it.each([
+    ['rows that were lost on the way', (r: SourceReport) => ({ ...r, rowsIn: r.rowsIn - 1 }), '1 in the processing'],
+    ['rows that were not written', (r: SourceReport) => ({ ...r, parts: r.parts.slice(1) }), '1 partitioned'],
+  ])('fails a partitioning with %s, and publishes nothing', async (_, lie, words) => {
+    const world = new World()
+    world.land('data/sales/a.csv', csv('Chad,1', 'Peru,2'))
+    await world.pump()
+    world.endJobs()
+    await world.pump()
+    world.endJobs(lie)
+    await world.pump()
+    expect(problemOf(world, 'a')).toMatchObject({ code: 'imbalance', message: expect.stringContaining(words) })
+    expect(world.objects.keys(DELIVERY)).toEqual([])
+    expect(world.idle()).toBe(true)
+  })
+
+  it('fails a source of which the report says nothing, and delivers its neighbours', async () => {
+    const world = await atWork({ a: csv('Chad,1'), b: csv('Chad,2') })
+    world.endJobs((report) => (report.sourceId.startsWith('a-') ? { ...report, runId: 'another' } : report))
+    await world.untilQuiet()
+    expect(ends(world)).toEqual({ 0: 'delivered', a: 'failed', b: 'delivered' })
+    expect(problemOf(world, 'a')?.message).toMatch(
+      /^The report of batch sales~\S+ says nothing of data\/sales\/a\.csv\.$/,
+    )
+  })
+})
+
+describe('a refused file', () => {
+  it('leaves the last good version in the table, and says why', async () => {
+    const world = new World()
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    await world.untilQuiet()
+    world.land('data/sales/a.csv', 'WRONG\nChad,2')
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Chad,1'])
+    const message = `The header is WRONG, not ${HEADER}.`
+    expect(world.runs()[1]).toMatchObject({ state: 'refused', problem: { code: 'header_mismatch', message } })
+    const [words] = world.objects.texts(QUARANTINE, 'refused/').values()
+    expect(JSON.parse(words ?? '')).toMatchObject({ key: 'data/sales/a.csv', message })
+  })
+
+  it('is one with more rejects than its contract takes: none of it is taken, and the rejects are kept', async () => {
+    const world = new World()
+    world.land('data/sales/a.csv', csv('Chad,1', 'BAD,2'))
+    await world.untilQuiet()
+    expect(world.runs()[0]).toMatchObject({ state: 'refused', rowsIn: 2, rejected: 1 })
+    expect(problemOf(world, 'a')?.message).toBe(
+      '1 of 2 rows of data/sales/a.csv are bad (50 %); the contract takes at most 20 %, so none was taken. Mostly: not_an_integer in column "N" (1 rows). Mend the file, or the contract\'s maxRejectShare, and land it again.',
+    )
+    expect(world.objects.keys(QUARANTINE, 'rejects/')).toHaveLength(1)
+    expect(world.rows()).toEqual([])
+  })
+})
+
+describe('a job without a report', () => {
+  it('is repeated one source at a time, so that the bad one fails alone', async () => {
+    const world = await atWork({ a: csv('Chad,1'), bad: csv('POISON,1'), c: csv('Chad,3') })
+    await world.untilQuiet()
+    expect(ends(world)).toEqual({ 0: 'delivered', a: 'delivered', bad: 'failed', c: 'delivered' })
+    expect(problemOf(world, 'bad')?.message).toMatch(
+      /^The convert job failed for data\/sales\/bad\.csv, twice: Out of memory \(job run jr_\d+\)$/,
+    )
+  })
+
+  it('gives a source that was alone one more try', async () => {
+    const world = new World()
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    await world.pump()
+    world.endJob('jr_1', 'convert', 'TIMEOUT')
+    await world.untilQuiet()
+    expect(ends(world)).toEqual({ a: 'delivered' })
+  })
+
+  it('is also one whose report cannot be read', async () => {
+    const world = await atWork({ a: csv('Chad,1'), b: csv('Chad,2') })
+    const broken = (report: SourceReport) => ({
+      ...report,
+      rowsIn: report.sourceId.startsWith('a-') ? 0.5 : report.rowsIn,
+    })
+    for (let round = 0; round < 4; round++) {
+      world.endJobs(broken)
+      await world.pump()
+    }
+    await world.untilQuiet()
+    expect(ends(world)).toEqual({ 0: 'delivered', a: 'failed', b: 'delivered' })
+    expect(problemOf(world, 'a')?.message).toContain('ended without a readable report')
+  })
+})
+
+describe('an end event', () => {
+  const event = (world: World, id: string) => jobEnded({ deps: world.deps, stage: world.convert }, id)
+  const settled = async () => {
+    const world = new World()
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    await world.untilQuiet()
+    return world
+  }
+
+  it('changes nothing when it comes again', async () => {
+    const world = await settled()
+    const before = [...world.table.items.values()]
+    expect(await event(world, 'jr_1')).toBe('sales')
+    expect([...world.table.items.values()]).toEqual(before)
+  })
+
+  it('changes nothing when the slot is another batch’s by now', async () => {
+    const world = await settled()
+    world.land('data/sales/b.csv', csv('Chad,2'))
+    await world.pump()
+    const before = [...world.table.items.values()]
+    await event(world, 'jr_1')
+    expect([...world.table.items.values()]).toEqual(before)
+    expect(ends(world)).toMatchObject({ b: 'queued' })
+  })
+
+  it('comes back while Glue still says that the job runs', async () => {
+    const world = new World()
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    await world.pump()
+    await expect(event(world, 'jr_1')).rejects.toMatchObject({
+      retryable: true,
+      message: 'Glue told of the end of jr_1, but still says that it runs.',
+    })
+  })
+
+  it('is none of ours when no manifest of ours started the run', async () => {
+    const world = new World()
+    await world.glue.startJob('convert', 's3://elsewhere/x.json')
+    world.glue.end('jr_1')
+    expect(await event(world, 'jr_1')).toBeUndefined()
+    expect(await event(world, 'jr_unknown')).toBeUndefined()
+  })
+
+  it('waits for another settler of the batch, and goes on when that one has died', async () => {
+    const world = new World()
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    await world.pump()
+    world.endJobs()
+    const [, batch = ''] = /\/(sales~[^/]+)\//.exec(world.glue.jobs[0]?.manifest ?? '') ?? []
+    const settling = { pk: 'QUEUE#convert#sales', sk: 'SLOT' }
+    await world.table.write([{ update: settling, set: { settlingUntil: world.clock.ms + 360_000 } }])
+    const again = () => settle(world.deps, world.convert, 'sales', batch, undefined)
+    await expect(again()).rejects.toThrow(`Batch ${batch} is being settled.`)
+    world.clock.advance(360_001)
+    expect(await again()).toBe(true)
+    expect(ends(world)).toEqual({ a: 'converted' })
+  })
+})

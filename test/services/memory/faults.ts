@@ -1,0 +1,41 @@
+import { Crash, type Wrap } from './world.ts'
+
+/** `before`: it had no effect; `after`: its answer is lost; `death`: as after, and no `finally` of that process runs. */
+export const FAULTS = ['before', 'after', 'death'] as const
+export type FaultKind = (typeof FAULTS)[number]
+
+export type Fault = {
+  wrap: Wrap
+  /** A new process: of one that died nothing runs on. */
+  revive: () => Promise<void>
+  calls: () => number
+}
+
+/** Throws at the nth call that any port gets. */
+export function fault(nth = 0, kind: FaultKind = 'before'): Fault {
+  let calls = 0
+  let dead = false
+  const wrap: Wrap = (port) =>
+    new Proxy(port, {
+      get(target, name) {
+        const method: unknown = Reflect.get(target, name)
+        if (typeof method !== 'function') return method
+        return async (...args: unknown[]) => {
+          if (dead) throw new Crash('dead')
+          const struck = ++calls === nth
+          if (struck && kind === 'before') throw new Crash(`before ${String(name)}`)
+          const answer: unknown = await Reflect.apply(method, target, args)
+          if (!struck) return answer
+          dead = kind === 'death'
+          throw new Crash(`after ${String(name)}`)
+        }
+      },
+    })
+  const revive = async () => {
+    if (!dead) return
+    // What ran beside it must have found out.
+    await new Promise((resolve) => setImmediate(resolve))
+    dead = false
+  }
+  return { wrap, revive, calls: () => calls }
+}

@@ -1,0 +1,265 @@
+import type { S3ObjectEvent } from '../../../events/s3-object.ts'
+import { compile } from '../../../schemas/compiler/plan.ts'
+import { parseContract } from '../../../schemas/contract.ts'
+import type { SourceReport } from '../../../schemas/report.ts'
+import { type CatalogDeps, crawlEnded, wake } from '../../../services/catalog/catalog.ts'
+import { type ConvertDeps, convertInputs, csvLanded, settleConverted } from '../../../services/convert/convert.ts'
+import { type DispatchDeps, dispatch } from '../../../services/jobs/dispatch.ts'
+import { jobEnded } from '../../../services/jobs/job-ended.ts'
+import type { SettleStage } from '../../../services/jobs/settle.ts'
+import { LandfallError } from '../../../services/lambda/errors.ts'
+import { MAX_RECEIVES } from '../../../services/lambda/receives.ts'
+import { markDirty } from '../../../services/ledger/catalog-state.ts'
+import { Ledger } from '../../../services/ledger/ledger.ts'
+import { hasEnded, type Run } from '../../../services/ledger/run.ts'
+import {
+  aroundPublishing,
+  type PartitionDeps,
+  parquetProcessed,
+  partitionInputs,
+  settlePartitioned,
+} from '../../../services/partition/partition.ts'
+import { type Swept, sweep } from '../../../services/sweep/sweep.ts'
+import { type UnzipDeps, zipLanded } from '../../../services/unzip/unzip.ts'
+import { Clock, counter } from './clock.ts'
+import { MemoryJob, rowsOf } from './engine.ts'
+import { type JobEnd, MemoryGlue } from './glue.ts'
+import { MemoryObjects } from './objects.ts'
+import { memoryS3 } from './s3-client.ts'
+import { MemoryTable } from './table.ts'
+
+export const RAW = 'raw'
+export const STAGING = 'staging'
+export const PROCESSING = 'processing'
+export const DELIVERY = 'delivery'
+export const QUARANTINE = 'quarantine'
+
+export const contract = parseContract({
+  dataset: 'sales',
+  columns: [
+    { source: 'N', name: 'N', type: 'int' },
+    { source: 'COUNTRY', name: 'COUNTRY', type: 'string' },
+  ],
+  partitionBy: 'COUNTRY',
+  table: { database: 'db', name: 'tab' },
+})
+
+type Stage = 'unzip' | 'convert' | 'partition' | 'catalog'
+export type Message = { to: Stage; receives: number } & (
+  | { kind: 'object'; event: S3ObjectEvent }
+  | { kind: 'job'; id: string }
+  | { kind: 'crawl' }
+)
+
+/** Puts something between the stages and what they call: a crash, a turn to wait for. */
+export type Wrap = <T extends object>(port: T) => T
+/** Stands for a process that died: its message comes back, as it does from SQS. */
+export class Crash extends Error {}
+
+/** All stages over the memory services. Nothing happens by itself: a test handles messages, ends jobs and crawls. */
+export class World {
+  readonly clock = new Clock()
+  readonly table = new MemoryTable()
+  readonly objects = new MemoryObjects(this.clock.now, [STAGING])
+  readonly glue = new MemoryGlue(this.clock.now)
+  readonly job = new MemoryJob(this.objects, this.clock.now)
+  readonly contracts = new Map([[contract.dataset, contract]])
+  /** The books as they are, past anything that is put between. */
+  readonly books = new Ledger(this.table, this.clock.now)
+  readonly messages: Message[] = []
+  readonly errors: unknown[] = []
+  readonly deps: DispatchDeps & ConvertDeps & PartitionDeps & UnzipDeps & CatalogDeps
+  readonly convert: SettleStage
+  readonly partition: SettleStage
+
+  readonly #revive: () => Promise<void>
+
+  /** @param revive is called when a function has ended, however it did */
+  constructor(wrap: Wrap = (port) => port, revive = async () => {}) {
+    this.#revive = revive
+    const objects = wrap<MemoryObjects>(this.objects)
+    this.deps = {
+      ledger: new Ledger(wrap<MemoryTable>(this.table), this.clock.now),
+      objects,
+      glue: wrap<MemoryGlue>(this.glue),
+      s3: wrap(memoryS3(this.objects)),
+      unique: counter(),
+      sleep: this.clock.sleep,
+      contracts: this.contracts,
+      crawlers: { sales: 'crawler' },
+      rawBucket: RAW,
+      stagingBucket: STAGING,
+      processingBucket: PROCESSING,
+      deliveryBucket: DELIVERY,
+      quarantineBucket: QUARANTINE,
+    }
+    const plan = () => compile(contract)
+    this.convert = {
+      stage: 'convert',
+      jobName: 'convert',
+      plan,
+      inputs: (run) => convertInputs(this.deps, run),
+      settle: (...args) => settleConverted(this.deps, ...args),
+    }
+    this.partition = {
+      stage: 'partition',
+      jobName: 'partition',
+      plan,
+      inputs: (run) => partitionInputs(this.deps, run),
+      settle: (...args) => settlePartitioned(this.deps, ...args),
+      around: aroundPublishing(this.deps),
+    }
+    this.objects.onEvent = (event) => this.#route(event)
+  }
+
+  #route(event: S3ObjectEvent) {
+    const { bucket, object } = event.detail
+    const created = event['detail-type'] === 'Object Created'
+    const to = (stage: Stage) => this.messages.push({ to: stage, kind: 'object', event, receives: 0 })
+    if (bucket.name === RAW && created && object.key.startsWith('landing/')) to('unzip')
+    if (bucket.name === RAW && created && object.key.startsWith('data/')) to('convert')
+    if (bucket.name === PROCESSING && created && object.key.startsWith('data/')) to('partition')
+    if (bucket.name === DELIVERY && object.key.startsWith('data/')) to('catalog')
+  }
+
+  /** One message as its stage's function handles it, alone in its batch. */
+  async handle(message: Message): Promise<void> {
+    message.receives++
+    try {
+      const dataset = await this.#take(message)
+      if (dataset === undefined) return
+      if (message.to === 'catalog') {
+        await markDirty(this.deps.ledger, dataset)
+        await wake(this.deps, dataset)
+      } else if (message.to !== 'unzip') await this.dispatch(message.to, dataset)
+    } catch (error) {
+      if (message.kind === 'object' && message.to === 'catalog' && error instanceof LandfallError) return
+      this.errors.push(error)
+      if (message.receives < MAX_RECEIVES) this.messages.push(message)
+    } finally {
+      await this.#revive()
+    }
+  }
+
+  async dispatch(stage: 'convert' | 'partition', dataset = 'sales') {
+    try {
+      return await dispatch(this.deps, this[stage], dataset)
+    } catch (error) {
+      if (error instanceof LandfallError && error.retryable) return 'waits'
+      throw error
+    }
+  }
+
+  async #take(message: Message): Promise<string | undefined> {
+    const { deps } = this
+    if (message.kind === 'crawl') {
+      await crawlEnded(deps, 'sales')
+      await wake(deps, 'sales')
+      return undefined
+    }
+    if (message.kind === 'job') {
+      if (message.to !== 'convert' && message.to !== 'partition') throw new Error('No job stage')
+      return await jobEnded({ deps, stage: this[message.to] }, message.id)
+    }
+    const { event } = message
+    if (message.to === 'unzip') {
+      await zipLanded(deps, event, { lastReceive: message.receives >= MAX_RECEIVES })
+      return undefined
+    }
+    if (message.to === 'convert') return await csvLanded(deps, event, event['replay-name'] ?? 'live')
+    if (message.to === 'partition') return await parquetProcessed(deps, event)
+    return 'sales'
+  }
+
+  /** Handles what waits, and what comes of it, without any job or crawl ending. */
+  async pump(): Promise<void> {
+    for (let message = this.messages.shift(); message; message = this.messages.shift()) {
+      if (message.receives > 0) this.clock.advance(5_000 * 4 ** message.receives)
+      await this.handle(message)
+    }
+  }
+
+  /** Ends every job that runs, as its work goes. */
+  endJobs(change?: (report: SourceReport) => SourceReport): void {
+    for (const { id, job, manifest } of this.glue.running) {
+      const how: JobEnd = this.job.run(manifest, change) ? 'SUCCEEDED' : 'FAILED'
+      this.endJob(id, job as Stage, how)
+    }
+  }
+
+  endJob(id: string, to: Stage, how: JobEnd): void {
+    this.clock.advance(1_000)
+    this.glue.end(id, how, how === 'SUCCEEDED' ? undefined : 'Out of memory')
+    this.messages.push({ to, kind: 'job', id, receives: 0 })
+  }
+
+  /** A crawl that finds every folder and does not decode its name: the worst that the documentation leaves open. */
+  endCrawl(): void {
+    const folders = new Set(this.objects.keys(DELIVERY, 'data/sales/').map((key) => key.split('/')[2] ?? ''))
+    this.glue.crawl(
+      [...folders].map((folder) => ({
+        value: folder.slice(folder.indexOf('=') + 1),
+        location: `s3://${DELIVERY}/data/sales/${folder}/`,
+      })),
+    )
+    this.glue.endCrawl()
+    this.messages.push({ to: 'catalog', kind: 'crawl', receives: 0 })
+  }
+
+  async sweep(): Promise<Swept[]> {
+    const { deps } = this
+    const stages = [
+      { deps, stage: this.convert },
+      { deps, stage: this.partition },
+    ]
+    const { swept, errors } = await sweep(stages, deps, ['sales'])
+    this.errors.push(...errors)
+    await this.#revive()
+    return swept
+  }
+
+  /** Everything that goes on by itself, and the sweep each minute, until no run is open and nothing is at work. */
+  async untilQuiet(minutes = 40): Promise<void> {
+    for (let minute = 0; minute < minutes; minute++) {
+      for (let busy = true; busy; ) {
+        await this.pump()
+        this.endJobs()
+        if (this.glue.crawler === 'RUNNING') this.endCrawl()
+        busy = this.messages.length > 0
+      }
+      if (this.runs().every(({ state }) => hasEnded(state)) && this.idle()) return
+      this.clock.advance(60_000)
+      await this.sweep()
+    }
+    const open = this.runs().filter(({ state }) => !hasEnded(state))
+    throw new Error(`Not quiet after ${minutes} minutes: ${open.map(({ key, state }) => `${key} ${state}`)}`)
+  }
+
+  /** No slot is held, nothing is queued, and no lease that is not over: what a crash left open ends by itself. */
+  idle(): boolean {
+    const now = this.clock.ms
+    const held = [...this.table.items.values()].some(
+      ({ pk, until, lockUntil, crawlUntil }) =>
+        pk.startsWith('QUEUE#') || [until, lockUntil, crawlUntil].some((lease) => Number(lease ?? 0) > now),
+    )
+    return !held && this.glue.running.length === 0
+  }
+
+  runs(): Run[] {
+    const items = [...this.table.items.values()].filter(({ sk }) => sk.startsWith('RUN#'))
+    return (items as unknown as Run[]).sort((a, b) => a.key.localeCompare(b.key) || a.seq - b.seq)
+  }
+
+  states = (): string[] => this.runs().map(({ key, versionId, state }) => `${key} ${versionId} ${state}`)
+
+  /** What a query of the table answers: the rows in partitions that the catalog has. */
+  rows(): string[] {
+    const locations = [...this.glue.catalog.values()]
+    return [...this.objects.texts(DELIVERY, 'data/')]
+      .filter(([key]) => locations.some((location) => `s3://${DELIVERY}/${key}`.startsWith(location)))
+      .flatMap(([, text]) => rowsOf(text))
+      .sort()
+  }
+
+  land = (key: string, body: string | Buffer) => this.objects.put(RAW, key, body)
+}
