@@ -112,11 +112,16 @@ export async function compare(deps: CatalogDeps, dataset: string, state?: Catalo
   // Before the listing: what is published later is not settled by it.
   const waiting = await waitingRuns(ledger, dataset)
   const prefix = `data/${dataset}/`
-  const known = await glue.partitions(contract.table)
-  const folders = await objects.folders(deliveryBucket, prefix)
-  const repair = repairs(folders, known, `s3://${deliveryBucket}/${prefix}`)
+  const look = async () => {
+    const known = await glue.partitions(contract.table)
+    const folders = await objects.folders(deliveryBucket, prefix)
+    return { folders, repair: repairs(folders, known, `s3://${deliveryBucket}/${prefix}`) }
+  }
+  const { folders, repair } = await look()
   if (repair.drop.length > 0) await glue.dropPartitions(contract.table, repair.drop)
-  if (repair.add.length > 0) await glue.addPartitions(contract.table, repair.add)
+  // Another comparison may have added, by a newer listing, what ours has just dropped: then it is missing now.
+  const { add } = repair.drop.length > 0 ? (await look()).repair : repair
+  if (add.length > 0) await glue.addPartitions(contract.table, add)
   const present = new Set(folders)
   await pMap(waiting, (item) => settleRun(ledger, dataset, item, present, state), { concurrency: 16 })
   return repair

@@ -2,6 +2,7 @@ import pMap from 'p-map'
 import { Manifest } from '../../schemas/manifest.ts'
 import { Report, type SourceReport } from '../../schemas/report.ts'
 import { Failed, LandfallError, TryAgain } from '../lambda/errors.ts'
+import { MAX_RECEIVES } from '../lambda/receives.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
 import { hasEnded, type Problem, type Run, type RunState } from '../ledger/run.ts'
@@ -82,6 +83,7 @@ async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<
     {
       update: slotKey(queue),
       set: { settlingUntil: now + LOCK_MS, leaseUntil: now + LOCK_MS },
+      add: { settleAttempts: 1 },
       when: [
         { attribute: 'batch', is: 'equal', to: batch },
         { attribute: 'settlingUntil', is: 'absentOrLess', to: now },
@@ -126,6 +128,8 @@ async function settleAll(
     jobStartedAt: status?.startedAt ?? report.startedAt,
     jobEndedAt: report.endedAt,
   }
+  // Beyond as many as a message has, one source that cannot be published would keep its whole dataset waiting.
+  const lastAttempt = (slot.settleAttempts ?? 0) + 1 >= MAX_RECEIVES
   const around = stage.around ?? ((_dataset, _batch, work) => work())
   let retry: unknown
   await around(queue.dataset, slot.batch, async () => {
@@ -147,8 +151,8 @@ async function settleAll(
           await stage.settle(run, mine, times, leave, slot.batch)
         } catch (error) {
           // A neighbour's trouble is not ours: go on with the others, and let this one come back.
-          if (!(error instanceof LandfallError) || error.retryable) retry ??= error
-          else await endRun(ledger, run, 'failed', { code: error.code, message: error.message }, [leave])
+          if (mayPass(error) && !lastAttempt) retry ??= error
+          else await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave])
         }
       },
       { concurrency: SETTLING },
@@ -159,6 +163,18 @@ async function settleAll(
     { update: slotKey(queue), remove: ['settlingUntil'], when: [{ attribute: 'batch', is: 'equal', to: slot.batch }] },
   ])
   throw retry
+}
+
+/** What is not ours (S3, Glue or DynamoDB said no) may pass, as do our own errors that say so. */
+const mayPass = (error: unknown) => !(error instanceof LandfallError) || error.retryable
+
+function settleProblem(error: unknown, run: Run, { stage }: QueueName): Problem {
+  if (error instanceof LandfallError && !error.retryable) return { code: error.code, message: error.message }
+  const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return {
+    code: `${stage}_not_published`,
+    message: `What the ${stage} job made of ${run.key} could not be published in ${MAX_RECEIVES} attempts (${why}). Mend the cause and land it again.`,
+  }
 }
 
 const END_WORDS: Record<string, string> = {

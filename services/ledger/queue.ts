@@ -25,6 +25,8 @@ export type Slot = {
   leaseUntil: number
   manifest?: string
   jobRunId?: string
+  /** How often its settling has begun. */
+  settleAttempts?: number
 }
 
 export const queuePk = ({ stage, dataset }: QueueName) => `QUEUE#${stage}#${dataset}`

@@ -134,6 +134,34 @@ describe('a job without a report', () => {
   })
 })
 
+describe('a source that cannot be published', () => {
+  it('fails after as many attempts as a message has, and keeps no one waiting', async () => {
+    const denied = <T extends object>(port: T): T =>
+      new Proxy(port, {
+        get(target, name) {
+          const method: unknown = Reflect.get(target, name)
+          if (typeof method !== 'function') return method
+          if (name !== 'copy') return method.bind(target)
+          return async (from: unknown, to: { bucket: string; key: string }) => {
+            if (to.bucket === DELIVERY && to.key.includes('/a-')) throw new Error('no s3:PutObject')
+            return await Reflect.apply(method, target, [from, to])
+          }
+        },
+      })
+    const world = new World(denied)
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    await world.untilQuiet()
+    world.land('data/sales/b.csv', csv('Chad,2'))
+    await world.untilQuiet()
+    expect(ends(world)).toEqual({ a: 'failed', b: 'delivered' })
+    expect(problemOf(world, 'a')).toEqual({
+      code: 'partition_not_published',
+      message:
+        'What the partition job made of data/sales/a.csv could not be published in 5 attempts (Error: no s3:PutObject). Mend the cause and land it again.',
+    })
+  })
+})
+
 describe('an end event', () => {
   const event = (world: World, id: string) => jobEnded({ deps: world.deps, stage: world.convert }, id)
   const settled = async () => {
