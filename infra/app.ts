@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { App, DefaultStackSynthesizer } from 'aws-cdk-lib/core'
 import { loadContracts } from '../schemas/load.ts'
 import { bundle } from './bundle.ts'
-import { type Config, jobScripts, PROJECT, type StageName } from './config.ts'
+import { type Config, PROJECT, type StageName } from './config.ts'
 import { Stateful } from './stateful.ts'
 import { Stateless } from './stateless.ts'
 
@@ -41,9 +41,8 @@ export function build(config: Config, functions: Record<StageName, string>, outd
  * Bundles the functions and writes the cloud assembly: templates, their assets, and the manifest that lists both.
  * @param outdir @default CDK_OUTDIR, which CDK's CLI sets, else a new temporary folder
  * @returns the assembly's folder.
- * @throws while the configured engine has no job scripts, when a contract is wrong, or when a handler does not build.
+ * @throws when a contract is wrong, a job's script is missing, or a handler does not build.
  */
 export function synthesize(config: Config, outdir?: string): string {
-  jobScripts(config)
   return build(config, bundle().functions, outdir).app.synth().directory
 }

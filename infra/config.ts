@@ -1,7 +1,8 @@
 import { dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core'
+import type { Engine } from './engine.ts'
 
 /** The project's root. CDK and esbuild get absolute paths from it, whatever the working directory is. */
 export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -15,11 +16,39 @@ export type StageName = (typeof STAGES)[number]
 export const JOB_STAGES = ['convert', 'partition'] as const
 export type JobStage = (typeof JOB_STAGES)[number]
 
+/**
+ * The files of the Glue jobs. Spark's are uploaded, and are the same ones everywhere; DuckDB's run where they are, with the
+ * project's node_modules.
+ */
+export type JobCode =
+  | {
+      engine: 'spark'
+      scripts: Record<JobStage, string>
+      /** The folder that has the Python package which both scripts import. */
+      packages: string
+    }
+  | { engine: 'duckdb'; scripts: Record<JobStage, string> }
+
+const scripts = (path: (stage: JobStage) => string): Record<JobStage, string> => ({
+  convert: path('convert'),
+  partition: path('partition'),
+})
+
+/** The jobs of each engine. */
+export const JOB_CODE: { [E in Engine]: Extract<JobCode, { engine: E }> } = {
+  spark: {
+    engine: 'spark',
+    scripts: scripts((stage) => join(PROJECT, 'services', stage, 'job.py')),
+    packages: join(PROJECT, 'services', 'engine', 'spark'),
+  },
+  duckdb: { engine: 'duckdb', scripts: scripts((stage) => join(DIST, 'jobs', `${stage}.mjs`)) },
+}
+
 /** All that differs between AWS and a laptop. The constructs ask this object and never where they are. */
 export interface Config {
-  engine: 'spark' | 'duckdb'
-  /** URI of each Glue job's script: what the runner of `engine` executes with `--manifest <uri>`. */
-  jobScripts: Partial<Record<JobStage, string>>
+  jobs: JobCode
+  /** Of a run of a Glue job: Glue's type (G.1X: 4 vCPU, 16 GB) and how many there may be at most, the driver being one. */
+  workers: { type: 'G.1X' | 'G.2X' | 'G.4X' | 'G.8X'; most: number }
   /** Where a deployer uploads the functions' code, or undefined for the bootstrapped bucket of the account. */
   assetsBucket: string | undefined
   /** CDK checks its templates against CloudFormation's own schemas before anything is deployed. It takes a second. */
@@ -56,8 +85,8 @@ export interface Config {
 }
 
 export const aws: Config = {
-  engine: 'spark',
-  jobScripts: {},
+  jobs: JOB_CODE.spark,
+  workers: { type: 'G.1X', most: 10 },
   assetsBucket: undefined,
   validateTemplates: true,
   removal: RemovalPolicy.RETAIN,
@@ -79,11 +108,7 @@ export const aws: Config = {
 /** The runtime of `infra/local`: nothing outlives it, so nothing is kept, and two cores do all the work. */
 export const laptop = (overrides: Partial<Config> = {}): Config => ({
   ...aws,
-  engine: 'duckdb',
-  jobScripts: {
-    convert: pathToFileURL(join(DIST, 'jobs', 'convert.mjs')).href,
-    partition: pathToFileURL(join(DIST, 'jobs', 'partition.mjs')).href,
-  },
+  jobs: JOB_CODE.duckdb,
   assetsBucket: 'landfall-assets',
   validateTemplates: false,
   removal: RemovalPolicy.DESTROY,
@@ -99,18 +124,3 @@ export const laptop = (overrides: Partial<Config> = {}): Config => ({
   maxConcurrency: 2,
   ...overrides,
 })
-
-/**
- * The script of each Glue job.
- * @throws while the configured engine has none: a job without a script would only fail when the first file lands.
- */
-export function jobScripts({ engine, jobScripts: scripts }: Config): Record<JobStage, string> {
-  const { convert, partition } = scripts
-  if (convert && partition) return { convert, partition }
-  const missing = JOB_STAGES.filter((stage) => !scripts[stage]).join(' and ')
-  throw new Error(
-    `There is no Spark job yet: the Glue jobs ${missing} of engine "${engine}" have no script. ` +
-      'Deploying to AWS waits for issue 4 (Glue jobs in Spark). ' +
-      'Until then run the same app on a laptop, where DuckDB does the work: npm start.',
-  )
-}

@@ -1,6 +1,7 @@
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
+import type { Asset } from 'aws-cdk-lib/aws-s3-assets'
 import { ArnFormat, Stack } from 'aws-cdk-lib/core'
 import type { Construct } from 'constructs'
 
@@ -28,6 +29,13 @@ export const objects = (actions: S3Actions, bucket: IBucket, ...prefixes: `${str
  */
 export const list = (...buckets: IBucket[]): PolicyStatement =>
   new PolicyStatement({ actions: ['s3:ListBucket'], resources: buckets.map((bucket) => bucket.bucketArn) })
+
+/** Reading these files and no other of the account's deployments, to which CDK's own grant would extend. */
+export const assets = (...files: Asset[]): PolicyStatement =>
+  new PolicyStatement({
+    actions: ['s3:GetObject'],
+    resources: files.map(({ bucket, s3ObjectKey }) => bucket.arnForObjects(s3ObjectKey)),
+  })
 
 /** Items one by one, in batches, in transactions and by query; never a scan. */
 export const books = (ledger: ITable): PolicyStatement =>
@@ -72,4 +80,12 @@ export const glueLogs = (scope: Construct, group: 'jobs' | 'crawlers'): PolicySt
         arnFormat: ArnFormat.COLON_RESOURCE_NAME,
       }),
     ],
+  })
+
+/** Metrics have no resource; Glue sends a job's to this namespace, as the job. */
+export const glueMetrics = (): PolicyStatement =>
+  new PolicyStatement({
+    actions: ['cloudwatch:PutMetricData'],
+    resources: ['*'],
+    conditions: { StringEquals: { 'cloudwatch:namespace': 'Glue' } },
   })

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { synthesize } from './app.ts'
 import { aws, PROJECT } from './config.ts'
 
-// `npm run synth`, and the app of CDK's CLI (cdk.json): the templates for AWS, or in words why there are none.
+// `npm run synth`, and the app of CDK's CLI (cdk.json): says where the templates for AWS are, or why there are none.
 try {
   console.log(synthesize(aws, process.env.CDK_OUTDIR ?? join(PROJECT, 'cdk.out')))
 } catch (error) {

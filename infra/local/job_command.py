@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlparse
 
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import s3, sts
+from spark_command import spark_environment, spark_python
 
 NODE = (".mjs", ".js", ".ts")
 KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "JAVA_HOME")
@@ -19,51 +20,49 @@ RESERVED = ("--enable-", "--job-", "--continuous-log-", "--extra-", "--additiona
 
 @contextlib.contextmanager
 def job_command(job, run):
-    """Yields the command line. A script on S3 is there as a temporary file until the run ends."""
+    """Yields the command line and what it adds to the environment. Files on S3 are here as copies until the run ends."""
     location = job.get("Command", {}).get("ScriptLocation", "")
     with contextlib.ExitStack() as stack:
         arguments = {**job.get("DefaultArguments", {}), **run["Arguments"]}
         script = _local_path(location, stack)
         if script.endswith(NODE):
-            command = ["node", script]
+            command, environment = ["node", script], {}
             arguments = {key: value for key, value in arguments.items() if not key.startswith(RESERVED)}
         elif script.endswith(".py"):
-            command = [_spark_python(), script]
+            python = spark_python()
+            command = [python, script]
+            # Of a run's own: one that is killed leaves gigabytes there, and nothing else removes them before the end.
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spark-", ignore_cleanup_errors=True))
+            environment = spark_environment(python, arguments, folder, lambda uri: _local_path(uri, stack))
             arguments = {"--JOB_NAME": job["Name"], "--JOB_RUN_ID": run["Id"], **arguments}
         else:
             raise ValueError(f"The job's script {location} is neither JavaScript nor Python.")
-        yield command + [str(part) for pair in arguments.items() for part in pair]
-
-
-def _spark_python():
-    python = os.environ.get("LANDFALL_SPARK_PYTHON")
-    if not python:
-        raise ValueError("LANDFALL_SPARK_PYTHON is not set: it names a Python with pyspark, which this job needs.")
-    return python
+        yield command + [str(part) for pair in arguments.items() for part in pair], environment
 
 
 def _local_path(location, stack):
     if location.startswith("file://"):
         path = unquote(urlparse(location).path)
         if not os.path.isfile(path):
-            raise ValueError(f"The job's script {location} does not exist.")
+            raise ValueError(f"The job's file {location} does not exist.")
         return path
     bucket, _, key = location.removeprefix("s3://").partition("/")
     body = s3._get_object_data(bucket, key) if location.startswith("s3://") else None
     if body is None:
-        raise ValueError(f"The job's script {location} does not exist.")
+        raise ValueError(f"The job's file {location} does not exist.")
     copy = stack.enter_context(tempfile.NamedTemporaryFile(suffix=os.path.splitext(key)[1]))
     copy.write(body)
     copy.flush()
     return copy.name
 
 
-def job_environment(credentials):
+def job_environment(credentials, added):
     """Only what a job may see: not the emulator's own credentials."""
     port = os.environ["GATEWAY_PORT"]
     return {
         **{key: value for key, value in os.environ.items() if key in KEPT or key.startswith("LANDFALL_")},
         **credentials,
+        **added,
         "AWS_REGION": get_region(),
         "AWS_DEFAULT_REGION": get_region(),
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",

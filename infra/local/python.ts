@@ -15,10 +15,12 @@ export type PythonOptions = {
   home?: string
   /** What is installed, with hashes. @default `infra/local/requirements.txt` */
   requirements?: string
+  /** Says in a word or two what that is. @default 'the emulator and DuckDB' */
+  contents?: string
 }
 
 /**
- * The path of a Python that has the emulator's packages; on first use it is made (about ten seconds and 150 MB).
+ * The path of a Python that has these packages; on first use it is made (the emulator's: about ten seconds and 150 MB).
  * Always run this path: the scripts beside it name the folder in which they were made.
  * @throws Error in words, when there is no Python 3.10, or pip fails
  */
@@ -26,7 +28,7 @@ export async function ensurePython(
   onProgress: (message: string) => void,
   options: PythonOptions = {},
 ): Promise<string> {
-  const { home = stateDir, requirements = requirementsFile } = options
+  const { home = stateDir, requirements = requirementsFile, contents = 'the emulator and DuckDB' } = options
   const hash = createHash('sha256')
     .update(await readFile(requirements))
     .digest('hex')
@@ -42,7 +44,7 @@ export async function ensurePython(
       continue
     }
     try {
-      if (!existsSync(python)) await build(folder, requirements, onProgress)
+      if (!existsSync(python)) await build(folder, requirements, contents, onProgress)
     } finally {
       await release()
     }
@@ -50,7 +52,12 @@ export async function ensurePython(
   return python
 }
 
-async function build(folder: string, requirements: string, onProgress: (message: string) => void): Promise<void> {
+async function build(
+  folder: string,
+  requirements: string,
+  contents: string,
+  onProgress: (message: string) => void,
+): Promise<void> {
   const system = await findPython()
   onProgress('Setting up Python for the local runtime (once)')
   // Built beside its place and then renamed, so that a half-made one is never used.
@@ -67,7 +74,7 @@ async function build(folder: string, requirements: string, onProgress: (message:
       '-r',
       requirements,
     ]
-    onProgress('Installing the emulator and DuckDB')
+    onProgress(`Installing ${contents}`)
     await run(join(scratch, 'bin/python'), pip, 'The packages are fetched from the configured package index.')
     await rm(folder, { recursive: true, force: true })
     await rename(scratch, folder)

@@ -1,12 +1,16 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Engine } from '../engine.ts'
 import { deployLocal } from './deploy.ts'
 import { runDir, stateDir } from './paths.ts'
 import { type Runtime, type RuntimeOptions, startRuntime } from './runtime.ts'
+import { ensureSpark } from './spark.ts'
 
 export type RaiseOptions = Omit<RuntimeOptions, 'logFile'> & {
   /** Names the folder of logs in `.landfall/logs`; the last one of this name is replaced. */
   name: string
+  /** What runs the Glue jobs. @default 'duckdb' */
+  engine?: Engine
   signal?: AbortSignal
 }
 
@@ -14,21 +18,22 @@ export type RaiseOptions = Omit<RuntimeOptions, 'logFile'> & {
  * Starts the emulator and deploys the app to it, in the state in which a file can land.
  * Whatever goes wrong, or when `signal` aborts: nothing is left running.
  */
-export async function raise({ name, signal, ...options }: RaiseOptions): Promise<Runtime & { log: string }> {
-  const { onProgress } = options
+export async function raise(options: RaiseOptions): Promise<Runtime & { log: string }> {
+  const { name, engine = 'duckdb', signal, onProgress } = options
+  const env = { ...options.env, ...(engine === 'spark' && (await sparkEnv(onProgress))) }
   const logs = join(stateDir, 'logs', name)
   // Those of the last time, of every job run: they are for looking into what happened now.
   await rm(logs, { recursive: true, force: true })
   await mkdir(logs, { recursive: true })
   const log = join(logs, 'runtime.log')
-  const runtime = await startRuntime({ ...options, logFile: log })
+  const runtime = await startRuntime({ ...options, env, logFile: log })
   try {
     signal?.throwIfAborted()
     onProgress('Synthesizing the CDK app')
     // The CDK is half of the start of any command that needs it, and most commands do not.
-    const [{ synthesize }, { laptop }] = await Promise.all([import('../app.ts'), import('../config.ts')])
+    const [{ synthesize }, { JOB_CODE, laptop }] = await Promise.all([import('../app.ts'), import('../config.ts')])
     // In the runtime's own folder, which goes with it, however it ends.
-    const assembly = synthesize(laptop(), join(runDir(runtime.pid), 'assembly'))
+    const assembly = synthesize(laptop({ jobs: JOB_CODE[engine] }), join(runDir(runtime.pid), 'assembly'))
     await deployLocal(runtime.endpoint, assembly, onProgress)
     signal?.throwIfAborted()
     return { ...runtime, log }
@@ -36,4 +41,10 @@ export async function raise({ name, signal, ...options }: RaiseOptions): Promise
     await runtime.stop()
     throw error
   }
+}
+
+/** Tells the emulator's Glue which Python has PySpark. */
+async function sparkEnv(onProgress: (message: string) => void) {
+  const { python } = await ensureSpark(onProgress)
+  return { LANDFALL_SPARK_PYTHON: python }
 }

@@ -1,10 +1,11 @@
+import type { Engine } from '../../infra/engine.ts'
 import { runDir } from '../../infra/local/paths.ts'
 import { raise } from '../../infra/local/raise.ts'
 import { clientConfig, stopRuntime } from '../../infra/local/runtime.ts'
 import type { Run } from '../ledger/run.ts'
 import { connect, type Landfall } from '../operations/connect.ts'
 import { follow } from '../operations/follow.ts'
-import { type Landing, land, refuseTwins } from '../operations/land.ts'
+import { checkFiles, type Landing, land } from '../operations/land.ts'
 import { wentWell } from '../operations/outcome.ts'
 import { type Answer, query } from '../operations/query.ts'
 import { EXIT } from './exit.ts'
@@ -14,6 +15,7 @@ import { SAMPLE_DATABASE, SAMPLE_QUERY, writeSample } from './sample.ts'
 import { answerTable, clock, describe, print, say, summary } from './screen.ts'
 
 type Common = { json?: boolean; signal: AbortSignal }
+type OnRuntime = Common & { engine: Engine }
 
 const code = (runs: Run[]) => (runs.every(wentWell) ? EXIT.done : EXIT.refused)
 
@@ -23,7 +25,6 @@ async function landAll(
   dataset: string,
   tick: ReturnType<typeof clock>,
 ): Promise<Landing[]> {
-  refuseTwins(files, dataset)
   const landings: Landing[] = []
   for (const file of files) {
     const landing = await land(landfall, file, dataset)
@@ -37,11 +38,14 @@ const watch = (landfall: Landfall, landings: Landing[], tick: ReturnType<typeof 
   follow(landfall, landings, { onChange: (run) => tick(...describe(run)), signal })
 
 /** The whole story once, on a runtime of its own that is gone afterwards. */
-export async function start(files: string[], { dataset, json, signal }: Common & { dataset: string }): Promise<number> {
+export async function start(
+  files: string[],
+  { dataset, engine, json, signal }: OnRuntime & { dataset: string },
+): Promise<number> {
   const began = performance.now()
   const tick = clock(began)
-  if (files.length > 0) refuseTwins(files, dataset)
-  const runtime = await raise({ name: 'start', onProgress: (text) => tick('runtime', text), signal })
+  await checkFiles(files, dataset)
+  const runtime = await raise({ name: 'start', engine, onProgress: (text) => tick('runtime', text), signal })
   try {
     tick('runtime', `Ready at ${runtime.endpoint}`)
     const landfall = await connect(clientConfig(runtime.endpoint))
@@ -70,15 +74,16 @@ function showStart(runs: Run[], answer: Answer | undefined) {
 }
 
 /** Starts a runtime that stays. */
-export async function up({ json, port, signal }: Common & { port?: number }): Promise<number> {
+export async function up({ engine, json, port, signal }: OnRuntime & { port?: number }): Promise<number> {
   const known = await readUp()
   if (known) {
-    say(`A runtime is up already, at ${known.endpoint}. End it with landfall down.`)
+    say(`A runtime is up already, at ${known.endpoint}, with engine ${known.engine}. End it with landfall down.`)
     return EXIT.usage
   }
   const tick = clock()
-  const runtime = await raise({ name: 'up', detached: true, port, onProgress: (text) => tick('runtime', text), signal })
-  const state = { endpoint: runtime.endpoint, pid: runtime.pid, startedAt: new Date().toISOString(), log: runtime.log }
+  const onProgress = (text: string) => tick('runtime', text)
+  const { endpoint, pid, log } = await raise({ name: 'up', engine, detached: true, port, onProgress, signal })
+  const state = { endpoint, pid, engine, startedAt: new Date().toISOString(), log }
   await writeUp(state)
   if (json) print(JSON.stringify(state))
   else print(`Landfall is up at ${state.endpoint}. Its state is in memory: landfall down forgets it. Log: ${state.log}`)
@@ -98,7 +103,7 @@ type LandOptions = Common & { dataset: string; wait?: boolean; aws?: boolean }
 
 /** Drops files where files land, and with `wait`, says what became of them. */
 export async function landFiles(files: string[], { dataset, wait, json, aws, signal }: LandOptions): Promise<number> {
-  refuseTwins(files, dataset)
+  await checkFiles(files, dataset)
   const landfall = await target(aws ?? false)
   try {
     const tick = clock()

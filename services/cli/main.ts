@@ -1,4 +1,5 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { ENGINES, type Engine } from '../../infra/engine.ts'
 import { NotLandable } from '../operations/land.ts'
 import { QueryFailed } from '../operations/query.ts'
 import { ask, down, landFiles, start, up } from './commands.ts'
@@ -35,6 +36,11 @@ const JSON_OPTION = ['--json', 'print JSON to standard output; progress stays on
 const AWS_OPTION = ['--aws', 'work on the stacks deployed to AWS, with your credentials and region'] as const
 const DATASET_OPTION = ['--dataset <name>', 'dataset of the files, a contract in schemas/datasets', 'sales'] as const
 
+const engineOption = () =>
+  new Option('--engine <name>', 'what runs the Glue jobs; spark is what runs on AWS, and needs Java 17 here')
+    .choices(ENGINES)
+    .default('duckdb')
+
 const program = new Command('landfall')
   .description('Files that land in S3 become a table you can trust.')
   .configureHelp({ showGlobalOptions: true })
@@ -46,15 +52,21 @@ program
   .description('run the whole chain once, on a private runtime that is gone afterwards')
   .argument('[files...]', 'zips or CSVs; without any, a zip like the real sales file is generated')
   .option(...DATASET_OPTION)
+  .addOption(engineOption())
   .option(...JSON_OPTION)
-  .action(run((files: string[], options: { dataset: string; json?: boolean }) => start(files, { ...options, signal })))
+  .action(
+    run((files: string[], options: { dataset: string; engine: Engine; json?: boolean }) =>
+      start(files, { ...options, signal }),
+    ),
+  )
 
 program
   .command('up')
   .description('start a local runtime that stays; its state is in memory')
   .option('--port <n>', 'port of the runtime (default: a free one)', port)
+  .addOption(engineOption())
   .option(...JSON_OPTION)
-  .action(run((options: { port?: number; json?: boolean }) => up({ ...options, signal })))
+  .action(run((options: { port?: number; engine: Engine; json?: boolean }) => up({ ...options, signal })))
 
 program
   .command('down')

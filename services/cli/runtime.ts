@@ -1,13 +1,21 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { ENGINES } from '../../infra/engine.ts'
 import { stateDir } from '../../infra/local/paths.ts'
 import { isAlive } from '../../infra/local/process.ts'
 import { clientConfig } from '../../infra/local/runtime.ts'
 import { connect, type Landfall } from '../operations/connect.ts'
 
 /** What `up` leaves for the other commands. */
-const Up = z.object({ endpoint: z.string(), pid: z.int(), startedAt: z.string(), log: z.string() })
+const Up = z.object({
+  endpoint: z.string(),
+  pid: z.int(),
+  // One that was started before there was a choice.
+  engine: z.enum(ENGINES).default('duckdb'),
+  startedAt: z.string(),
+  log: z.string(),
+})
 export type Up = z.infer<typeof Up>
 
 const file = join(stateDir, 'runtime.json')

@@ -19,8 +19,12 @@ export function landingKey(file: string, dataset: string): string {
   throw new NotLandable(`${file} is neither a zip nor a CSV by its name: expected .zip, .csv or .csv.gz.`)
 }
 
-/** Two files of one name would be two versions of one source: the second would replace the first one's rows. */
-export function refuseTwins(files: string[], dataset: string): void {
+/**
+ * Looks at all files before the first is uploaded.
+ * Two of one name would be two versions of one source: the second would replace the first one's rows.
+ * @throws NotLandable naming the first that cannot be landed
+ */
+export async function checkFiles(files: string[], dataset: string): Promise<void> {
   const seen = new Map<string, string>()
   for (const file of files) {
     const key = landingKey(file, dataset)
@@ -30,14 +34,15 @@ export function refuseTwins(files: string[], dataset: string): void {
         `${twin} and ${file} have the same name, so the second would replace the first one's rows. Rename one.`,
       )
     seen.set(key, file)
+    const found = await stat(file).catch(() => undefined)
+    if (!found?.isFile()) throw new NotLandable(`${file} is not a file that can be read.`)
   }
 }
 
 /** Puts a local file where files land. */
 export async function land({ s3, rawBucket }: Landfall, file: string, dataset: string): Promise<Landing> {
   const key = landingKey(file, dataset)
-  const found = await stat(file).catch(() => undefined)
-  if (!found?.isFile()) throw new NotLandable(`${file} is not a file that can be read.`)
+  const { size } = await stat(file)
   const upload = new Upload({ client: s3, params: { Bucket: rawBucket, Key: key, Body: createReadStream(file) } })
   const { VersionId: versionId = 'null' } = await upload.done()
   const landedAt = new Date()
@@ -45,7 +50,7 @@ export async function land({ s3, rawBucket }: Landfall, file: string, dataset: s
     file,
     key,
     versionId,
-    bytes: found.size,
+    bytes: size,
     landedAt,
     dataset,
     sourceId: sourceIdOf(key),

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { expect } from 'vitest'
+import type { Engine } from '../../infra/engine.ts'
 import { raise } from '../../infra/local/raise.ts'
 import { clientConfig, type Runtime } from '../../infra/local/runtime.ts'
 import type { Run } from '../../services/ledger/run.ts'
@@ -37,8 +38,12 @@ export type Stack = {
 export const sales = async (options: SalesOptions): Promise<string> =>
   (await buffer(generateSales(options).stream)).toString()
 
-export async function stack(name: string): Promise<Stack> {
-  const runtime = await raise({ name: `test-${name}`, onProgress: () => {} })
+/** Starts one. `patience` is how many milliseconds a landing may take. */
+export async function stack(
+  name: string,
+  { engine, patience = 90_000 }: { engine?: Engine; patience?: number } = {},
+): Promise<Stack> {
+  const runtime = await raise({ name: `test-${name}`, engine, onProgress: () => {} })
   const landfall = await connect(clientConfig(runtime.endpoint))
   const folder = await mkdtemp(join(tmpdir(), `landfall-${name}-`))
   const rows = async (sql: string) => (await query(landfall, sql, DATABASE)).rows
@@ -49,7 +54,7 @@ export async function stack(name: string): Promise<Stack> {
     landed: async (...files) => {
       const landings = []
       for (const file of files) landings.push(await land(landfall, file, 'sales'))
-      return await follow(landfall, landings, { signal: AbortSignal.timeout(90_000) })
+      return await follow(landfall, landings, { signal: AbortSignal.timeout(patience) })
     },
     reaches: async (file, state) => {
       const landing = await land(landfall, file, 'sales')

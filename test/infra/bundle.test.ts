@@ -13,8 +13,8 @@ const files = [...STAGES.map((stage) => join(functions[stage], 'index.mjs')), ..
 
 describe('the bundle', { timeout: 60_000 }, () => {
   it("has the job scripts where the laptop's Glue jobs look for them", () => {
-    const expected = Object.values(jobs).map((file) => file.replace(dist, `file://${DIST}`))
-    expect(Object.values(laptop().jobScripts)).toEqual(expected)
+    const expected = Object.values(jobs).map((file) => file.replace(dist, DIST))
+    expect(Object.values(laptop().jobs.scripts)).toEqual(expected)
   })
 
   it('is the same for the same sources, wherever it is built, and leaves unchanged files alone', () => {

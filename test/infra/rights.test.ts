@@ -1,24 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { laptop } from '../../infra/config.ts'
-import { allowed, list, resources, statementsOf, templates, text } from './templates.ts'
+import { aws, laptop } from '../../infra/config.ts'
+import { allowed, list, placesOf, resources, runnersOf, templates, text } from './templates.ts'
 
 const { templates: both } = templates(laptop())
 const template = both.stateless
+const { templates: onAws } = templates(aws)
 
-const runners = ['AWS::Lambda::Function', 'AWS::Glue::Job', 'AWS::Glue::Crawler'].flatMap((type) =>
-  resources(template, type).map(([id, { Properties }]) => ({
-    name: id.replace(/(Function|GlueJob|Crawler)[0-9A-F]{8}$/, type === 'AWS::Glue::Job' ? ' job' : ''),
-    role: Properties.Role,
-    statements: statementsOf(template, Properties.Role),
-  })),
-)
+const runners = runnersOf(template)
+const everywhere = [...runners, ...runnersOf(onAws.stateless).map((each) => ({ ...each, name: `${each.name} on AWS` }))]
 const rightsOf = (name: string) => allowed(runners.find((runner) => runner.name === name)?.statements ?? [])
-/** `<Raw>/data/` for each place where it may do this. */
-const places = (name: string, action: string) =>
-  rightsOf(name)
-    .filter((right) => right.startsWith(`${action} `))
-    .map((right) => right.slice(action.length + 1).replace(/\*$/, ''))
-    .sort()
+const places = placesOf(runners)
 
 describe('roles', () => {
   it('are one for each function, job and crawler', () => {
@@ -37,25 +28,27 @@ describe('roles', () => {
   })
 
   it("hold no managed policy, neither AWS's nor ours", () => {
-    for (const [, { Properties }] of resources(template, 'AWS::IAM::Role')) {
-      expect(Properties).not.toHaveProperty('ManagedPolicyArns')
+    for (const each of [template, onAws.stateless]) {
+      for (const [, { Properties }] of resources(each, 'AWS::IAM::Role')) {
+        expect(Properties).not.toHaveProperty('ManagedPolicyArns')
+      }
+      expect(resources(each, 'AWS::IAM::ManagedPolicy')).toEqual([])
     }
-    expect(resources(template, 'AWS::IAM::ManagedPolicy')).toEqual([])
   })
 
-  it.each(runners)('of $name names every action, and every resource where AWS has one', ({ statements }) => {
+  it.each(everywhere)('of $name names every action, and every resource where AWS has one', ({ statements }) => {
     expect(statements.length).toBeGreaterThan(0)
     for (const { Effect, Action, Resource } of statements) {
       expect(Effect).toBe('Allow')
       for (const action of list(Action)) expect(action).not.toContain('*')
-      const traces = list(Action).every((action) => action.startsWith('xray:'))
+      const none = list(Action).every((action) => /^(xray:|cloudwatch:PutMetricData$)/.test(action))
       for (const resource of list(Resource).map(text)) {
-        if (!traces) expect(resource).toMatch(/^(arn:.*:|<)[^*]+(\/\*|\*)?$/)
+        if (!none) expect(resource).toMatch(/^(arn:.*:|<)[^*]+(\/\*|\*)?$/)
       }
     }
   })
 
-  it.each(runners)('of $name fits in the 10,240 characters of inline policies', ({ statements }) => {
+  it.each(everywhere)('of $name fits in the 10,240 characters of inline policies', ({ statements }) => {
     // The longest of them, the ledger's ARN, has some 100 characters.
     const reference = /\{"Fn::(ImportValue|GetAtt)":[^}]*\}|\{"Ref":[^}]*\}/g
     const written = JSON.stringify(statements).replace(reference, '"'.padEnd(100, 'x'))
@@ -99,6 +92,11 @@ describe('objects', () => {
     expect(places('Convert job', 's3:GetObject')).toEqual(['<Raw>/data/', '<Staging>/convert/'])
     expect(places('Partition job', 's3:GetObject')).toEqual(['<Processing>/data/', '<Staging>/partition/'])
     for (const job of ['Convert job', 'Partition job']) expect(places(job, 's3:DeleteObject')).toEqual([])
+  })
+
+  it('jobs may list where their sources are, or a source that is gone would look like a right that is missing', () => {
+    expect(places('Convert job', 's3:ListBucket')).toEqual(['<Raw>'])
+    expect(places('Partition job', 's3:ListBucket')).toEqual(['<Processing>'])
   })
 
   it('only unzip may take a version out for good, and only in the raw zone', () => {

@@ -3,10 +3,7 @@ import { aws, laptop } from '../../infra/config.ts'
 import { list, resources, type Statement, templates, text } from './templates.ts'
 
 const { templates: onLaptop } = templates(laptop())
-const { templates: onAws, stateful: awsStack } = templates({
-  ...aws,
-  jobScripts: { convert: 's3://scripts/convert.py', partition: 's3://scripts/partition.py' },
-})
+const { templates: onAws, stateful: awsStack } = templates(aws)
 
 const BUCKETS = ['Raw', 'Processing', 'Delivery', 'Quarantine', 'Staging', 'Results']
 const buckets = resources(onLaptop.stateful, 'AWS::S3::Bucket').map(([id, { Properties }]) => ({

@@ -12,10 +12,7 @@ import { list, resources, type Statement, templates, text } from './templates.ts
 
 const { stateful, stateless, templates: both } = templates(laptop())
 const template = both.stateless
-const { templates: onAws } = templates({
-  ...aws,
-  jobScripts: { convert: 's3://scripts/convert.py', partition: 's3://scripts/partition.py' },
-})
+const { templates: onAws } = templates(aws)
 
 type Target = { Arn: unknown; DeadLetterConfig?: { Arn: unknown } }
 const rules = resources(template, 'AWS::Events::Rule').map(([id, { Properties }]) => ({
@@ -167,7 +164,7 @@ describe('functions', () => {
     for (const { Properties } of functions) expect(Properties).not.toHaveProperty('ReservedConcurrentExecutions')
   })
 
-  it.each([laptop(), aws])('have less time than their queue hides a message ($engine)', (config) => {
+  it.each([laptop(), aws])('have less time than their queue hides a message ($jobs.engine)', (config) => {
     expect(config.visibilityTimeout.toSeconds()).toBeGreaterThan(config.functionTimeout.toSeconds())
   })
 
@@ -179,17 +176,6 @@ describe('functions', () => {
 })
 
 describe('glue', () => {
-  it('runs one job a stage, which Glue neither queues nor retries by itself', () => {
-    const jobs = resources(template, 'AWS::Glue::Job').map(([, { Properties }]) => Properties)
-    expect(jobs.map(({ Command }) => (Command as { ScriptLocation: string }).ScriptLocation)).toEqual([
-      expect.stringMatching(/^file:\/\/\/.*\/dist\/jobs\/convert\.mjs$/),
-      expect.stringMatching(/^file:\/\/\/.*\/dist\/jobs\/partition\.mjs$/),
-    ])
-    for (const job of jobs) {
-      expect(job).toMatchObject({ MaxRetries: 0, JobRunQueuingEnabled: false, Timeout: 60, GlueVersion: '5.0' })
-    }
-  })
-
   it('crawls the table of the contract, adds partitions to it and changes nothing else', () => {
     const [crawler] = resources(template, 'AWS::Glue::Crawler').map(([, { Properties }]) => Properties)
     expect(crawler).toMatchObject({

@@ -72,3 +72,20 @@ export const allowed = (statements: Statement[]): string[] =>
     .flatMap(({ Action, Resource }) =>
       list(Action).flatMap((action) => list(Resource).map((on) => `${action} ${text(on)}`)),
     )
+
+/** All that runs under a role of its own: functions by their stage's name, jobs (`Convert job`) and crawlers. */
+export const runnersOf = (template: Template) =>
+  ['AWS::Lambda::Function', 'AWS::Glue::Job', 'AWS::Glue::Crawler'].flatMap((type) =>
+    resources(template, type).map(([id, { Properties }]) => ({
+      name: id.replace(/(Function|GlueJob|Crawler)[0-9A-F]{8}$/, type === 'AWS::Glue::Job' ? ' job' : ''),
+      role: Properties.Role,
+      statements: statementsOf(template, Properties.Role),
+    })),
+  )
+
+/** `<Raw>/data/` for each place where a runner may do this. */
+export const placesOf = (runners: ReturnType<typeof runnersOf>) => (name: string, action: string) =>
+  allowed(runners.find((runner) => runner.name === name)?.statements ?? [])
+    .filter((right) => right.startsWith(`${action} `))
+    .map((right) => right.slice(action.length + 1).replace(/\*$/, ''))
+    .sort()

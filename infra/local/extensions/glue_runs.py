@@ -3,9 +3,10 @@
 Upstream: services/glue.py, `_start_job_run`, `_get_job_run`, `_get_job_runs`, `_batch_stop_job_run`.
 
 Here a run is a process under the job's role: `node <script>` for .mjs, .js and .ts, `$LANDFALL_SPARK_PYTHON <script>`
-for .py. As on AWS: events for SUCCEEDED, FAILED, TIMEOUT and STOPPED only; a run's Arguments are those it was started
-with; its slot frees a little (LANDFALL_GLUE_SLOT_LAG seconds, default 0.5) after the end event. Not as on AWS: the
-script is read with the emulator's own rights, not the role's, and neither worker type nor memory is enforced.
+for .py, with `--extra-py-files` and `--conf`. As on AWS: events for SUCCEEDED, FAILED, TIMEOUT and STOPPED only; a run's
+Arguments are those it was started with; its slot frees a little (LANDFALL_GLUE_SLOT_LAG seconds, default 0.5) after the
+end event. Not as on AWS: the job's files are read with the emulator's own rights, not the role's, and neither worker
+type nor memory is enforced.
 """
 
 import contextvars
@@ -104,11 +105,11 @@ def _run(job, run, slots):
 def _execute(job, run):
     folder = os.environ.get("LANDFALL_LOG_DIR")
     log = folder and os.path.join(folder, f"glue-{job['Name']}-{run['Id']}.log")
-    with job_command(job, run) as command, job_session(job, run) as credentials:
+    with job_command(job, run) as (command, added), job_session(job, run) as credentials:
         with _lock:
             if run["Id"] in _stopping:
                 return "STOPPED", ""
-            process = _live[run["Id"]] = JobProcess(command, job_environment(credentials), log)
+            process = _live[run["Id"]] = JobProcess(command, job_environment(credentials, added), log)
             run.update(JobRunState="RUNNING", LastModifiedOn=time.time())
         code = process.wait(run["Timeout"] * 60)
     if code is None:

@@ -82,11 +82,7 @@ describe('a Glue run', () => {
   })
 
   it.each([
-    [
-      'a script that is not there',
-      'file:///nowhere/job.mjs',
-      "The job's script file:///nowhere/job.mjs does not exist.",
-    ],
+    ['a script that is not there', 'file:///nowhere/job.mjs', "The job's file file:///nowhere/job.mjs does not exist."],
     ['a Spark job without a Python for it', 's3://jobs/job.py', 'LANDFALL_SPARK_PYTHON is not set'],
     ['a script in another language', Script.replace('.mjs', '.scala'), 'does not exist'],
   ])('fails in words for %s', async (name, ScriptLocation, message) => {
