@@ -42,5 +42,6 @@ export const Plan = z.object({
   missingColumns: z.enum(['refuse', 'null']),
   limits: z.object({ maxMembers: z.int(), maxBytes: z.int(), maxRatio: z.number() }),
   duckdb: z.object({ columns: z.array(DialectColumn) }),
+  spark: z.object({ columns: z.array(DialectColumn) }),
 })
 export type Plan = z.infer<typeof Plan>

@@ -3,6 +3,7 @@ import { DEFAULT_FORMATS } from '../formats.ts'
 import type { Plan, PlanColumn } from '../plan.ts'
 import { parseType } from '../types.ts'
 import { duckdbColumn } from './duckdb.ts'
+import { sparkColumn } from './spark.ts'
 
 /** The plan that jobs execute. The same contract always gives the same plan. */
 export function compile(contract: Contract): Plan {
@@ -20,6 +21,7 @@ export function compile(contract: Contract): Plan {
     missingColumns,
     limits,
     duckdb: { columns: columns.map(duckdbColumn) },
+    spark: { columns: columns.map(sparkColumn) },
   }
 }
 

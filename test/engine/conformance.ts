@@ -1,27 +1,51 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Contract } from '../../schemas/contract.ts'
+import { partitionFolder } from '../../schemas/hive.ts'
+import type { SourceReport } from '../../schemas/report.ts'
 import { allCases, Bench, bytesOf, type Case, type Engine, parquetText } from './suite.ts'
 
 const sorted = <T>(rows: T[]) => rows.map((row) => JSON.stringify(row)).sort()
 
-/** The one suite of all engines. */
-export function conformance(engine: Engine): void {
+/** The one suite of all engines. The cases of a contract are the sources of one batch, as they would be in production. */
+export function conformance(engine: () => Engine): void {
   for (const { file, contract, cases } of allCases())
     describe(file.replace('.json', ''), () => {
       let bench: Bench
-      beforeEach(() => {
-        bench = new Bench(engine, contract)
-      })
-      afterEach(() => bench.remove())
-      for (const one of cases) test(one.title, () => check(bench, contract, one))
+      let converted: SourceReport[]
+      const partitioned = new Map<number, SourceReport>()
+      beforeAll(async () => {
+        bench = new Bench(engine(), contract)
+        const inputs = cases.map((one, i) => {
+          const bytes = bytesOf(one)
+          return [{ uri: bench.file(`${i}/${nameOf(one)}`, bytes), bytes: bytes.length }]
+        })
+        converted = await bench.run('convert', inputs)
+        const whole = converted.flatMap(({ refusal }, i) => (refusal ? [] : [i]))
+        if (whole.length === 0) return
+        const reports = await bench.run(
+          'partition',
+          whole.map((i) => converted[i]?.parts ?? []),
+        )
+        for (const [at, i] of whole.entries()) if (reports[at]) partitioned.set(i, reports[at])
+      }, 120_000)
+      afterAll(() => bench.remove())
+      for (const [i, one] of cases.entries())
+        test(one.title, async () => {
+          const [typed, delivered] = [converted[i], partitioned.get(i)]
+          if (!typed) throw new Error('no report')
+          await checkConverted(typed, contract, one, engine().knowsLines)
+          if (delivered) await checkPartitioned(delivered, contract, one)
+          else expect(one.refusal).toBeDefined()
+        })
     })
 }
 
-async function check(bench: Bench, contract: Contract, one: Case): Promise<void> {
-  const report = await bench.convert(one.name ?? 'x.csv', bytesOf(one))
+const nameOf = ({ name = 'x.csv' }: Case) => name
+
+async function checkConverted(report: SourceReport, contract: Contract, one: Case, knowsLines: boolean) {
   if (one.refusal) {
     expect(report.refusal).toMatchObject({ code: one.refusal.code, message: expect.stringContaining(one.refusal.says) })
-    expect(report.refusal?.message).toContain(one.name ?? 'x.csv')
+    expect(report.refusal?.message).toContain(nameOf(one))
     expect(report).toMatchObject({ rowsIn: 0, accepted: 0, rejected: 0, parts: [], rejects: null })
     return
   }
@@ -31,30 +55,52 @@ async function check(bench: Bench, contract: Contract, one: Case): Promise<void>
   const columns = contract.columns.map(({ name }) => `CAST("${name}" AS VARCHAR)`).join(', ')
   const rows = (await Promise.all(report.parts.map(({ uri }) => parquetText(uri, columns)))).flat()
   expect(sorted(rows)).toEqual(sorted(accepted))
+
+  const numbered = (line: number) => (knowsLines ? line : null)
   const rejectColumns = 'line, column_name, value, reason, original'
-  const rejected = report.rejects ? await parquetText(report.rejects.uri, rejectColumns, 'ORDER BY line') : []
-  expect(rejected).toEqual(
-    rejects.map(({ line, column, value, reason, original }) => [String(line), column, value, reason, original]),
-  )
+  const rejected = report.rejects ? await parquetText(report.rejects.uri, rejectColumns) : []
+  const expected = rejects.map(({ line, column, value, reason, original }) => [
+    knowsLines ? String(line) : null,
+    column,
+    value,
+    reason,
+    original,
+  ])
+  // In the order of the file.
+  expect(rejected).toEqual(expected)
   expect(report).toMatchObject({
     rowsIn: accepted.length + rejects.length,
     accepted: accepted.length,
     rejected: rejects.length,
-    examples: rejects.slice(0, 20).map(({ line, column, value, reason }) => ({ line, column, value, reason })),
+    examples: rejects
+      .slice(0, 20)
+      .map(({ line, column, value, reason }) => ({ line: numbered(line), column, value, reason })),
   })
-  expect(report.reasons.reduce((sum, { rows }) => sum + rows, 0)).toBe(rejects.length)
+  const counted = new Map<string, number>()
+  for (const { reason, column } of rejects) {
+    const key = JSON.stringify([reason, column])
+    counted.set(key, (counted.get(key) ?? 0) + 1)
+  }
+  expect(new Map(report.reasons.map(({ reason, column, rows }) => [JSON.stringify([reason, column]), rows]))).toEqual(
+    counted,
+  )
+}
 
-  const partitioned = await bench.partition(report.parts)
-  expect(partitioned).toMatchObject({ rowsIn: accepted.length, accepted: accepted.length, refusal: null })
-  const found = partitioned.parts.map(({ partition, rows }) => [partition, rows])
+async function checkPartitioned(report: SourceReport, contract: Contract, one: Case) {
+  const { accepted = [] } = one
+  expect(report).toMatchObject({ rowsIn: accepted.length, accepted: accepted.length, refusal: null })
+  const found = report.parts.map(({ partition, rows }) => [partition, rows])
   const key = contract.columns.findIndex(({ name }) => name === contract.partitionBy)
-  const expected = one.partitions ?? countBy(accepted.map((row) => row[key] ?? null))
-  expect(sorted(found)).toEqual(sorted(expected))
+  expect(sorted(found)).toEqual(sorted(one.partitions ?? countBy(accepted.map((row) => row[key] ?? null))))
+  // One object a value: its key is the folder's alone.
+  const folders = report.parts.map(({ partition = null }) => partitionFolder(contract.partitionBy, partition))
+  if (!found.some(([partition]) => partition === '__HIVE_DEFAULT_PARTITION__'))
+    expect(new Set(folders).size).toBe(folders.length)
   // Each row is in the object of its value, and nowhere else.
   const others = contract.columns.flatMap(({ name }) => (name === contract.partitionBy ? [] : [name]))
   const names = others.map((name) => `CAST("${name}" AS VARCHAR)`).join(', ')
   const back = await Promise.all(
-    partitioned.parts.map(async ({ uri, partition = null }) =>
+    report.parts.map(async ({ uri, partition = null }) =>
       (await parquetText(uri, names)).map((row) => row.toSpliced(key, 0, partition)),
     ),
   )

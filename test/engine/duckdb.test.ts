@@ -2,4 +2,4 @@ import { describe } from 'vitest'
 import { conformance } from './conformance.ts'
 import { duckdb } from './duckdb.ts'
 
-describe('DuckDB', () => conformance(duckdb))
+describe('DuckDB', () => conformance(() => duckdb))

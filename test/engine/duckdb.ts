@@ -4,6 +4,7 @@ import { fileIo } from '../../services/engine/io/file-io.ts'
 import type { Engine } from './suite.ts'
 
 export const duckdb = {
+  knowsLines: true,
   convert: (manifest) => runConvert(manifest, fileIo),
   partition: (manifest) => runPartition(manifest, fileIo),
 } satisfies Engine

@@ -1,6 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { DuckDBInstance, type Json } from '@duckdb/node-api'
@@ -27,6 +27,8 @@ export interface Case {
 
 /** An engine's two jobs, as the job protocol has them: the report is at `manifest.report` afterwards. */
 export interface Engine {
+  /** Whether rejects carry the number of their line. */
+  readonly knowsLines: boolean
   convert(manifest: Manifest): Promise<unknown>
   partition(manifest: Manifest): Promise<unknown>
 }
@@ -60,9 +62,12 @@ export class Bench {
     rmSync(this.dir, { recursive: true, force: true })
   }
 
+  /** @param name may be a path */
   file(name: string, bytes: Buffer | string): string {
-    writeFileSync(join(this.dir, name), bytes)
-    return pathToFileURL(join(this.dir, name)).href
+    const path = join(this.dir, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, bytes)
+    return pathToFileURL(path).href
   }
 
   manifest(stage: Manifest['stage'], sources: { uri: string; bytes: number }[][]): Manifest {

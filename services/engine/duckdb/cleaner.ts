@@ -53,6 +53,19 @@ export class Cleaner {
     this.#bytesThatCount.highest = Math.max(delimiter, quote, CR)
   }
 
+  /** Lines in the clean file so far. */
+  get clean(): number {
+    return this.#clean
+  }
+  /** Known once the header has been read. */
+  get layout(): Layout | undefined {
+    return this.#layout
+  }
+  /** Which line of the source each clean line so far was. */
+  get lineNumbers(): LineNumbers {
+    return this.#lineNumbers
+  }
+
   result(): Prepared {
     if (!this.#layout)
       throw new RefusedSource(

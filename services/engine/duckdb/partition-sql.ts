@@ -1,4 +1,5 @@
 import type { Plan } from '../../../schemas/plan.ts'
+import { parquet } from './convert-sql.ts'
 import { anyText, hex, name, text } from './sql.ts'
 
 const read = (files: string[]) => `read_parquet([${files.map(text).join(', ')}])`
@@ -19,7 +20,7 @@ export function copyPartitions(plan: Plan, files: string[], values: (string | nu
       SELECT rows.* EXCLUDE (${name(plan.partitionBy)}), ids.id AS "_partition"
       FROM ${read(files)} AS rows JOIN (VALUES ${ids.join(', ')}) AS ids(value, id)
         ON ${value(plan)} IS NOT DISTINCT FROM ids.value
-    ) TO ${text(out)} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v1, PARTITION_BY ("_partition"), OVERWRITE_OR_IGNORE)`
+    ) TO ${text(out)} (${parquet(1000)}, PARTITION_BY ("_partition"), OVERWRITE_OR_IGNORE)`
 }
 
 /** The files written below a folder: the index of the value and the rows, as the files' own footers say. */

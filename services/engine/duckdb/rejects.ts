@@ -26,6 +26,7 @@ export class RejectLog {
   #examples: Reject[] = []
   #pending: string[] = []
   #chars = 0
+  #written: Promise<unknown> = Promise.resolve()
 
   private constructor(file: string, handle: FileHandle) {
     this.file = file
@@ -53,7 +54,9 @@ export class RejectLog {
     const rows = `${this.#pending.join('\n')}\n`
     this.#pending = []
     this.#chars = 0
-    await this.#handle.write(rows)
+    // One after the other: the source is still being read while its rows are checked.
+    this.#written = this.#written.then(() => this.#handle.appendFile(rows))
+    await this.#written
   }
 
   async close(): Promise<void> {

@@ -39,6 +39,8 @@ export async function openSession(dir: string, threads = availableParallelism(),
     // No job may reach beyond its own files and statements.
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
+    // A source's files have the names of the one's before it: of the same size, in the same second, DuckDB would read those again.
+    enable_external_file_cache: 'false',
   })
   const connection: DuckDBConnection = await instance.connect()
   return {

@@ -1,12 +1,15 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, open, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { ObjectGone, type ObjectIo, type ObjectRef } from './object-io.ts'
+
+/** A stream has buffers of a MiB: with hundreds of small files, most of the time would go into those. */
+const SMALL = 1024 ** 2
 
 const hasCode = (error: unknown, ...codes: string[]) =>
   error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? '')
@@ -27,15 +30,21 @@ export const fileIo: ObjectIo = {
   async upload(file, uri) {
     const target = fileURLToPath(uri)
     await mkdir(dirname(target), { recursive: true })
-    const hash = createHash('md5')
+    const { size } = await stat(file)
+    if (size <= SMALL) {
+      const whole = await readFile(file)
+      await writeFile(target, whole)
+      return { etag: `"${hash('md5', whole)}"`, bytes: size }
+    }
+    const md5 = createHash('md5')
     const hashing = new Transform({
       transform(chunk, _, done) {
-        hash.update(chunk)
+        md5.update(chunk)
         done(null, chunk)
       },
     })
     await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hashing, createWriteStream(target))
-    return { etag: `"${hash.digest('hex')}"`, bytes: (await stat(target)).size }
+    return { etag: `"${md5.digest('hex')}"`, bytes: (await stat(target)).size }
   },
 
   async putIfAbsent(uri, text) {

@@ -1,0 +1,70 @@
+"""Which source a line is of: many sources are one read, and a line knows its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from .record import Layout
+
+# No column of a contract can be called so.
+SOURCE = "~source"
+
+
+def common_layout(layouts: Sequence[Layout]) -> Layout | None:
+    """The layout of all sources, if they share one: then expressions hold it as constants."""
+    return layouts[0] if len(set(layouts)) == 1 else None
+
+
+def read_lines(spark: SparkSession, uris: dict[int, str], headers: dict[int, tuple[str, Layout]]) -> DataFrame:
+    """All lines with SOURCE, `header` and `width`, and `places` where sources differ in their layouts."""
+    lines = spark.read.text(list(uris.values()))
+    if len(uris) == 1:
+        ((source, (header, layout)),) = headers.items()
+        return lines.select("value", *_constants(source, header, layout))
+    rows = [
+        (spelling, source, *_described(*headers[source])) for source, uri in uris.items() for spelling in _spellings(uri)
+    ]
+    known = spark.createDataFrame(rows, f"file string, `{SOURCE}` int, header string, width int, places array<int>")
+    # Outer: a line of an unknown file must not vanish.
+    return lines.withColumn("file", F.input_file_name()).join(F.broadcast(known), "file", "left").drop("file")
+
+
+def attributed(rows: DataFrame, files: dict[str, int]) -> DataFrame:
+    """Rows of parquet files with SOURCE, the number of the source that each file is of."""
+    if len(set(files.values())) == 1:
+        return rows.withColumn(SOURCE, F.lit(next(iter(files.values()))))
+    names = [(spelling, source) for uri, source in files.items() for spelling in _spellings(uri)]
+    known = rows.sparkSession.createDataFrame(names, f"file string, `{SOURCE}` int")
+    named = rows.withColumn("~file", F.input_file_name())
+    # Outer: a row of an unknown file must not vanish.
+    return named.join(F.broadcast(known), F.col("`~file`") == F.col("file"), "left").drop("file", "~file")
+
+
+def repeated_headers(spark: SparkSession, times: dict[int, int], headers: dict[int, tuple[str, Layout]]) -> DataFrame:
+    """Lines like those of `read_lines`: a source's header line so many times."""
+    rows = [(headers[source][0], source, *_described(*headers[source]), n) for source, n in times.items()]
+    schema = f"value string, `{SOURCE}` int, header string, width int, places array<int>, times int"
+    copies = spark.createDataFrame(rows, schema)
+    return copies.withColumn("copy", F.explode(F.sequence(F.lit(1), F.col("times")))).drop("times", "copy")
+
+
+def _described(header: str, layout: Layout) -> tuple[str, int, list[int | None]]:
+    return header, layout.width, list(layout.places)
+
+
+def _constants(source: int, header: str, layout: Layout) -> list[object]:
+    places = F.array(*(F.lit(place).cast("int") for place in layout.places))
+    return [
+        F.lit(source).alias(SOURCE),
+        F.lit(header).alias("header"),
+        F.lit(layout.width).alias("width"),
+        places.alias("places"),
+    ]
+
+
+def _spellings(uri: str) -> list[str]:
+    """Spark names a local file with one slash or with three."""
+    return [uri, uri.replace("file:///", "file:/", 1)] if uri.startswith("file:///") else [uri]

@@ -1,0 +1,87 @@
+import { raise } from '../../infra/local/raise.ts'
+import { clientConfig } from '../../infra/local/runtime.ts'
+import { connect, type Landfall } from '../../services/operations/connect.ts'
+import { follow } from '../../services/operations/follow.ts'
+import { land } from '../../services/operations/land.ts'
+import { landedToQueryable, type StageTime, stageTimes } from '../../services/operations/outcome.ts'
+import { type DataFile, zipOf } from './data.ts'
+import { median } from './measure.ts'
+import { type Found, type Part, type Settings, seconds } from './part.ts'
+
+export const landed: Part = {
+  name: 'landed',
+  about: 'from the landing of a zip until its rows can be queried, on the local runtime, by stage',
+  run: runLanded,
+}
+
+const SMALL = 5_000
+
+type Landed = { seconds: number; stages: StageTime[] }
+
+async function runLanded({ rows, runs, quick, say }: Settings): Promise<Found> {
+  const rounds = runs ?? (quick ? 1 : 5)
+  const sizes = rows ? [rows] : [SMALL, 2_000_000]
+  const zips = new Map<number, DataFile>()
+  for (const size of new Set([SMALL, ...sizes])) zips.set(size, await zipOf(size, say))
+  const runtime = await raise({ name: 'bench', onProgress: say })
+  const results: { rows: number; runs: Landed[] }[] = []
+  try {
+    const landfall = await connect(clientConfig(runtime.endpoint))
+    try {
+      say('Warming up')
+      await queryable(landfall, zips.get(SMALL))
+      for (const size of sizes) {
+        const found: Landed[] = []
+        for (let round = 1; round <= (size > SMALL ? Math.min(rounds, 3) : rounds); round++) {
+          say(`${size.toLocaleString('en')} rows, ${round}`)
+          found.push(await queryable(landfall, zips.get(size)))
+        }
+        results.push({ rows: size, runs: found })
+      }
+    } finally {
+      landfall.close()
+    }
+  } finally {
+    await runtime.stop()
+  }
+  return {
+    figures: { results },
+    table: [
+      ['rows', 'queryable', 'stage', 'took', 'waited', 'its job'],
+      ...results.flatMap(({ rows, runs }) => {
+        const middle = (pick: (one: Landed) => number | undefined) => {
+          const values = runs.map(pick)
+          return values.every((value) => value !== undefined) ? seconds(median(values)) : '-'
+        }
+        return (runs[0]?.stages ?? []).map(({ stage }, i) => [
+          i === 0 ? rows.toLocaleString('en') : '',
+          i === 0 ? middle((one) => one.seconds) : '',
+          stage,
+          ...(['took', 'waited', 'job'] as const).map((what) =>
+            middle(({ stages }) => {
+              const ms = stages[i]?.[what]
+              return ms === undefined ? undefined : ms / 1000
+            }),
+          ),
+        ])
+      }),
+    ],
+    notes: [
+      `Medians of ${rounds} (at most 3 of the large one), on a warm local runtime; the same zip lands again each time, so its rows are replaced.`,
+      '`took` is from when the stage could begin, `waited` until it did. `unzip` is the stage with S3.',
+    ],
+    goals: [],
+  }
+}
+
+async function queryable(landfall: Landfall, zip: DataFile | undefined): Promise<Landed> {
+  if (!zip) throw new Error('No such zip.')
+  const landing = await land(landfall, zip.path, 'sales')
+  const [archive, run] = await follow(landfall, [landing], { signal: AbortSignal.timeout(300_000) })
+  const milliseconds = run && landedToQueryable(run, archive)
+  if (!archive || !run || milliseconds === undefined)
+    throw new Error(
+      `${zip.path} was not delivered: ${run?.problem?.message ?? archive?.problem?.message ?? run?.state}`,
+    )
+  return { seconds: milliseconds / 1000, stages: [...stageTimes(archive), ...stageTimes(run)] }
+}
