@@ -119,7 +119,9 @@ function moment(kind: 'date' | 'timestamp', formats: string[], raw: string, trim
   // ISO text is what Spark's cast reads fastest; a day or an hour that does not exist becomes null.
   const read = (sql: string, format: string) => `try_cast(${isoText(sql, format)} AS ${type})`
   // A text that two formats can read belongs to the earlier.
-  const readings = formats.map((format) => `CASE WHEN ${matches(trim, formatGrammar(format))} THEN ${read(trim, format)} END`)
+  const readings = formats.map(
+    (format) => `CASE WHEN ${matches(trim, formatGrammar(format))} THEN ${read(trim, format)} END`,
+  )
   const careful = `coalesce(${readings.join(', ')})`
   return {
     type,

@@ -58,10 +58,13 @@ async function outcomes(engine: Engine, contract: Contract, files: Buffer[]): Pr
     const inputs = files.map((bytes, i) => [{ uri: bench.file(`${i}/x.csv`, bytes), bytes: bytes.length }])
     const converted = await bench.run('convert', inputs)
     const whole = converted.filter(({ refusal }) => !refusal)
-    const partitioned = whole.length === 0 ? [] : await bench.run(
-      'partition',
-      whole.map(({ parts }) => parts),
-    )
+    const partitioned =
+      whole.length === 0
+        ? []
+        : await bench.run(
+            'partition',
+            whole.map(({ parts }) => parts),
+          )
     return await Promise.all(
       converted.map((report, i) => outcome(report, partitioned[whole.indexOf(report)], contract, `/${i}/x.csv`)),
     )
@@ -78,7 +81,10 @@ async function outcome(report: SourceReport, delivered: SourceReport | undefined
     : []
   return {
     // What is before the key differs: each engine has a folder of its own.
-    refusal: report.refusal && [report.refusal.code, report.refusal.message.replace(/\S+(?=\/\d+\/x\.csv)/, '').replace(name, '')],
+    refusal: report.refusal && [
+      report.refusal.code,
+      report.refusal.message.replace(/\S+(?=\/\d+\/x\.csv)/, '').replace(name, ''),
+    ],
     counts: [report.rowsIn, report.accepted, report.rejected],
     rows: sorted(rows.flat()),
     rejects: rejects.map((row) => JSON.stringify(row)),
