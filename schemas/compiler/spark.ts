@@ -4,8 +4,6 @@ import { DECIMAL, DOUBLE, decimalFits, decimalInRange, INTEGER } from './grammar
 
 interface Dialect {
   type: string
-  /** Null where no cast of unchecked text is worth it: Spark's decimal cast would compute `1e-999999999` to its last digit. */
-  attempt: string | null
   /** True, cheaply, for a text of which `quick` is the value. */
   canonical: string
   quick: string
@@ -27,8 +25,9 @@ const matches = (sql: string, pattern: string) => `${sql} RLIKE ${text(`^(?:${pa
 // U+0009-000D, U+0020, U+00A0: the one trim class of all engines.
 const BLANKS = '\t\n\v\f\r \u00a0'
 const trimmed = (raw: string) => `trim(BOTH ${text(BLANKS)} FROM ${raw})`
+/** `trim` costs more than reading the field: only text with a suspicious edge goes through it. */
 const suspiciousEdge = (raw: string) =>
-  `${raw} < '!' OR ${raw} >= ${text('\u00a0')} OR ${[...BLANKS].map((char) => `endswith(${raw}, ${text(char)})`).join(' OR ')}`
+  `${raw} < '!' OR ${raw} >= ${text('\u00a0')} OR substring(${raw}, -1) < '!' OR endswith(${raw}, ${text('\u00a0')})`
 
 export function sparkColumn(column: PlanColumn, index: number): DialectColumn {
   const raw = `r${index}`
@@ -43,10 +42,11 @@ export function sparkColumn(column: PlanColumn, index: number): DialectColumn {
       valid: column.required ? `${value} IS NOT NULL` : null,
       reason: `CASE ${blank} END`,
     }
-  const { type, attempt, canonical, quick, careful, reason } = dialect(column, raw, trimmed(raw), `c${index}`)
+  const { type, canonical, quick, careful, reason } = dialect(column, raw, trimmed(raw))
   return {
     type,
-    cast: attempt,
+    // A column of casts costs a copy of the whole row between two projections: more than casting twice.
+    cast: null,
     value: `CASE WHEN ${canonical} THEN ${quick} WHEN ${raw} IS NOT NULL THEN ${careful} END`,
     valid: column.required
       ? `${value} IS NOT NULL`
@@ -55,19 +55,17 @@ export function sparkColumn(column: PlanColumn, index: number): DialectColumn {
   }
 }
 
-function dialect(column: PlanColumn, raw: string, trim: string, cast: string): Dialect {
+function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
   const attempt = (sql: string, type: string) => `try_cast(${sql} AS ${type})`
   const when = (test: string, type: string) => `CASE WHEN ${test} THEN ${attempt(trim, type)} END`
-  const printed = `CAST(${cast} AS STRING) = ${raw}`
   switch (column.kind) {
     case 'int':
     case 'bigint': {
       const type = column.kind === 'int' ? 'INT' : 'BIGINT'
       return {
         type,
-        attempt: attempt(raw, type),
-        canonical: printed,
-        quick: cast,
+        canonical: `CAST(${attempt(raw, type)} AS STRING) = ${raw}`,
+        quick: attempt(raw, type),
         careful: when(matches(trim, INTEGER), type),
         reason: `CASE WHEN ${matches(trim, INTEGER)} THEN 'out_of_range' ELSE 'not_an_integer' END`,
       }
@@ -78,7 +76,6 @@ function dialect(column: PlanColumn, raw: string, trim: string, cast: string): D
       const plain = scale > 0 ? `-?[0-9]{1,${precision - scale}}\\.[0-9]{1,${scale}}` : `-?[0-9]{1,${precision}}`
       return {
         type,
-        attempt: null,
         canonical: precision > scale ? matches(raw, plain) : 'false',
         quick: attempt(raw, type),
         careful: when(`${matches(trim, DECIMAL)} AND ${matches(trim, decimalFits(precision, scale))}`, type),
@@ -91,7 +88,6 @@ function dialect(column: PlanColumn, raw: string, trim: string, cast: string): D
     case 'boolean':
       return {
         type: 'BOOLEAN',
-        attempt: null,
         canonical: `${raw} IN ('true', 'false')`,
         quick: `${raw} = 'true'`,
         careful: `CASE WHEN lower(${trim}) IN ('true', 'false') THEN lower(${trim}) = 'true' END`,
@@ -101,7 +97,6 @@ function dialect(column: PlanColumn, raw: string, trim: string, cast: string): D
       const finite = `abs(${attempt(trim, 'DOUBLE')}) < double('Infinity')`
       return {
         type: 'DOUBLE',
-        attempt: null,
         canonical: 'false',
         quick: attempt(raw, 'DOUBLE'),
         careful: when(`${matches(trim, DOUBLE)} AND ${finite}`, 'DOUBLE'),
@@ -125,7 +120,6 @@ function moment(kind: 'date' | 'timestamp', formats: string[], raw: string, trim
   const careful = `coalesce(${readings.join(', ')})`
   return {
     type,
-    attempt: null,
     canonical: matches(raw, formatGrammar(first)),
     // What is no day by the first format may be one by another.
     quick: formats.length > 1 ? `coalesce(${read(raw, first)}, ${careful})` : read(raw, first),

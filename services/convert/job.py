@@ -22,12 +22,14 @@ from landfall_spark.protocol import Manifest, Place, SourceReport, refusal_of, r
 from landfall_spark.refused import RefusedSource
 from landfall_spark.rejects import ORDER, RejectSummary, in_file_order, summaries, with_names, without_header
 from landfall_spark.session import is_local, reaches
-from landfall_spark.written import ParquetFile, in_parallel, parquet_files
+from landfall_spark.written import ParquetFile, in_parallel, parquet_files, parquet_writer
 
 
 def convert(spark: SparkSession, manifest: Manifest, place: Place) -> list[SourceReport]:
     # Whole-stage code of a wide plan is one method beyond the size that the JVM compiles: several times slower.
     spark.conf.set("spark.sql.codegen.wholeStage", "false")
+    # Sources are written side by side: sorting their rows first would sort nearly all for nothing.
+    spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", "64")
     plan, sources = manifest["plan"], manifest["sources"]
     local = is_local(spark)
 
@@ -121,11 +123,11 @@ class Conversion:
         out = f"{self.place.spark}accepted/"
         if len(self.readable) == 1:
             (only,) = self.readable
-            rows.drop(SOURCE).write.parquet(out)
-            files = [ParquetFile(file.uri, only, file.rows) for file in parquet_files(self.spark, out, SOURCE)]
+            parquet_writer(rows.drop(SOURCE), self.plan).parquet(out)
+            files = [ParquetFile(file.uri, only, file.rows) for file in parquet_files(out, SOURCE)]
         else:
-            rows.write.partitionBy(SOURCE).parquet(out)
-            files = parquet_files(self.spark, out, SOURCE)
+            parquet_writer(rows, self.plan).partitionBy(SOURCE).parquet(out)
+            files = parquet_files(out, SOURCE)
         parts = {number: [file for file in files if file.group == number and file.rows > 0] for number in self.readable}
         for number in (number for number, files in parts.items() if not files):
             parts[number] = [ParquetFile(self.empty_part(number), number, 0)]

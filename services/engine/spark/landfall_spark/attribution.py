@@ -8,9 +8,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from .record import Layout
+from .small import small_table
 
 # No column of a contract can be called so.
 SOURCE = "~source"
+DESCRIBED = {SOURCE: "int", "header": "string", "width": "int", "places": "array<int>"}
 
 
 def common_layout(layouts: Sequence[Layout]) -> Layout | None:
@@ -27,7 +29,7 @@ def read_lines(spark: SparkSession, uris: dict[int, str], headers: dict[int, tup
     rows = [
         (spelling, source, *_described(*headers[source])) for source, uri in uris.items() for spelling in _spellings(uri)
     ]
-    known = spark.createDataFrame(rows, f"file string, `{SOURCE}` int, header string, width int, places array<int>")
+    known = small_table(spark, rows, {"file": "string", **DESCRIBED})
     # Outer: a line of an unknown file must not vanish.
     return lines.withColumn("file", F.input_file_name()).join(F.broadcast(known), "file", "left").drop("file")
 
@@ -37,7 +39,7 @@ def attributed(rows: DataFrame, files: dict[str, int]) -> DataFrame:
     if len(set(files.values())) == 1:
         return rows.withColumn(SOURCE, F.lit(next(iter(files.values()))))
     names = [(spelling, source) for uri, source in files.items() for spelling in _spellings(uri)]
-    known = rows.sparkSession.createDataFrame(names, f"file string, `{SOURCE}` int")
+    known = small_table(rows.sparkSession, names, {"file": "string", SOURCE: "int"})
     named = rows.withColumn("~file", F.input_file_name())
     # Outer: a row of an unknown file must not vanish.
     return named.join(F.broadcast(known), F.col("`~file`") == F.col("file"), "left").drop("file", "~file")
@@ -46,8 +48,7 @@ def attributed(rows: DataFrame, files: dict[str, int]) -> DataFrame:
 def repeated_headers(spark: SparkSession, times: dict[int, int], headers: dict[int, tuple[str, Layout]]) -> DataFrame:
     """Lines like those of `read_lines`: a source's header line so many times."""
     rows = [(headers[source][0], source, *_described(*headers[source]), n) for source, n in times.items()]
-    schema = f"value string, `{SOURCE}` int, header string, width int, places array<int>, times int"
-    copies = spark.createDataFrame(rows, schema)
+    copies = small_table(spark, rows, {"value": "string", **DESCRIBED, "times": "int"})
     return copies.withColumn("copy", F.explode(F.sequence(F.lit(1), F.col("times")))).drop("times", "copy")
 
 

@@ -62,6 +62,16 @@ def read(uri: str) -> bytes:
         return stream.read()
 
 
+def read_tail(uri: str, size: int) -> bytes:
+    """The last bytes of an object, all of it if it has fewer."""
+    if uri.startswith("file://"):
+        with open(path_of(uri), "rb") as stream:
+            stream.seek(-min(size, os.path.getsize(path_of(uri))), os.SEEK_END)
+            return stream.read()
+    with closing(_call(uri, "get_object", Range=f"bytes=-{size}")["Body"]) as stream:
+        return cast(bytes, stream.read())
+
+
 def upload(file: str, uri: str) -> Written:
     """Sends a local file. Memory does not grow with its size."""
     if uri.startswith("file://"):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from .attribution import SOURCE
+from .small import small_table
 
 # No column of a contract can be called so.
 OBJECT = "~object"
@@ -65,23 +66,40 @@ def pack(slots: list[Slot], tasks: int) -> dict[int, int]:
     return placed
 
 
-def task_keys(spark: SparkSession, tasks: int) -> list[int]:
+def task_keys(tasks: int) -> list[int]:
     """For each task a number that Spark's hash partitioning sends there."""
-    wanted = spark.range(40 * tasks + 40).select(F.col("id").cast("int"), F.pmod(F.hash(F.col("id").cast("int")), F.lit(tasks)))
-    keys: dict[int, int] = {task: key for key, task in wanted.collect()}
+    keys: dict[int, int] = {}
+    number = 0
+    while len(keys) < tasks:
+        keys.setdefault(murmur3(number) % tasks, number)
+        number += 1
     return [keys[task] for task in range(tasks)]
+
+
+def murmur3(number: int) -> int:
+    """Spark's `hash` of an int, signed."""
+    mask = 0xFFFFFFFF
+    rotated = number * 0xCC9E2D51 & mask
+    rotated = (rotated << 15 | rotated >> 17) & mask
+    mixed = 42 ^ (rotated * 0x1B873593 & mask)
+    mixed = (mixed << 13 | mixed >> 19) & mask
+    mixed = (mixed * 5 + 0xE6546B64 & mask) ^ 4
+    mixed = (mixed ^ mixed >> 16) * 0x85EBCA6B & mask
+    mixed = (mixed ^ mixed >> 13) * 0xC2B2AE35 & mask
+    mixed ^= mixed >> 16
+    return mixed - (1 << 32) if mixed >> 31 else mixed
 
 
 def with_objects(rows: DataFrame, partition_by: str, slots: list[Slot], tasks: int) -> DataFrame:
     """The rows without the partition column, each with its OBJECT, and all of one object in one task."""
     spark = rows.sparkSession
-    keys, placed = task_keys(spark, tasks), pack(slots, tasks)
+    keys, placed = task_keys(tasks), pack(slots, tasks)
     table = [
         (slot.source, slot.value, slot.first, slot.objects, [keys[placed[slot.first + i]] for i in range(slot.objects)])
         for slot in slots
     ]
-    schema = f"`{SOURCE}` int, `{VALUE}` string, first int, objects int, keys array<int>"
-    known = F.broadcast(spark.createDataFrame(table, schema)).alias("known")
+    types = {SOURCE: "int", VALUE: "string", "first": "int", "objects": "int", "keys": "array<int>"}
+    known = F.broadcast(small_table(spark, table, types)).alias("known")
     kept = [f"`{name}`" for name in rows.columns if name not in (SOURCE, partition_by)]
     valued = rows.select("*", partition_value(partition_by)).alias("rows")
     same = F.col(f"rows.`{SOURCE}`") == F.col(f"known.`{SOURCE}`")

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from .attribution import SOURCE
+from .small import small_table
 from .written import parquet_files
 
 # Where in its file a row is, as far as Spark knows: the block, and a number that rises in it. And whether it looks like the header.
@@ -43,8 +44,7 @@ def with_names(rejected: DataFrame, manifest: dict[str, Any]) -> DataFrame:
     """As the quarantine has them: all of one source in one task, in the order of the file as far as Spark knows it."""
     sources = manifest["sources"]
     rows = [(number, source["sourceId"], source["runId"]) for number, source in enumerate(sources)]
-    schema = f"`{SOURCE}` int, source_id string, run_id string"
-    names = F.broadcast(rejected.sparkSession.createDataFrame(rows, schema))
+    names = F.broadcast(small_table(rejected.sparkSession, rows, {SOURCE: "int", "source_id": "string", "run_id": "string"}))
     return (
         rejected.join(names, SOURCE)
         .repartition(f"`{SOURCE}`")
@@ -60,7 +60,7 @@ def with_names(rejected: DataFrame, manifest: dict[str, Any]) -> DataFrame:
 def summaries(spark: SparkSession, folder: str) -> dict[int, RejectSummary]:
     """What was written, by source."""
     found: dict[int, RejectSummary] = {}
-    for file in parquet_files(spark, folder, SOURCE):
+    for file in parquet_files(folder, SOURCE):
         if file.group in found:
             raise RuntimeError(f"The rejects of one source are in two files below {folder}.")
         found[file.group] = RejectSummary(rows=file.rows, file=file.uri)
