@@ -150,7 +150,7 @@ export class Cleaner {
       this.#inLongLine = false
       return false
     }
-    if (skipBlanks(line, 0) >= line.length) return false
+    if (skipBlanks(line, 0, this.#dialect.delimiter) >= line.length) return false
     if (!this.#layout) {
       this.#layout = this.#header(line)
       return false

@@ -8,11 +8,11 @@ const NBSP = [0xc2, 0xa0] as const
 /** The one trim class of all engines, for text. */
 export const trim = (text: string): string => text.replace(/^[\t-\r \u00a0]+|[\t-\r \u00a0]+$/g, '')
 
-/** Where blanks of the trim class end, from `from` on. */
-export function skipBlanks(line: Uint8Array, from: number): number {
+/** Where blanks of the trim class end, from `from` on. A delimiter is no blank, even if it is a tab. */
+export function skipBlanks(line: Uint8Array, from: number, delimiter: number): number {
   let at = from
   for (;;) {
-    if (isBlank(line[at])) at += 1
+    if (isBlank(line[at]) && line[at] !== delimiter) at += 1
     else if (line[at] === NBSP[0] && line[at + 1] === NBSP[1]) at += 2
     else return at
   }
@@ -47,7 +47,7 @@ export function walk(
       if (at < line.length && line[at] !== delimiter) return 'malformed_row'
     } else {
       // Some engines take the quote after blanks for an opening one, some for text: reported, not guessed.
-      if (line[skipBlanks(line, at)] === quote) return 'malformed_row'
+      if (line[skipBlanks(line, at, delimiter)] === quote) return 'malformed_row'
       const end = line.indexOf(delimiter, at)
       onField?.(line.subarray(at, end < 0 ? line.length : end), false)
       at = end < 0 ? line.length : end

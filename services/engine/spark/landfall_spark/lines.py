@@ -95,7 +95,8 @@ def with_raw(lines: DataFrame, columns: int, layout: Layout | None, quote: str) 
         found = F.get(F.col("fields"), place)
         inner = F.replace(F.substr(found, F.lit(2), F.length(found) - 2), F.lit(quote * 2), F.lit(quote))
         # In a record only a quoted field begins with a quote.
-        return F.when(found == "", None).when(found.startswith(quote), F.nullif(inner, F.lit(""))).otherwise(found)
+        quoted = F.col("value").contains(quote) & found.startswith(quote)
+        return F.when(found == "", None).when(quoted, F.nullif(inner, F.lit(""))).otherwise(found)
 
     return computed_once(lines.select("*", *(raw(i).alias(name) for i, name in enumerate(names))), *names)
 
