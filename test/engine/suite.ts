@@ -40,10 +40,14 @@ export const salesContract = () => loadContract(here('../../schemas/datasets/sal
 /** The cases of all files, with their contracts. Data, not code: every engine gets the same. */
 export function allCases(): { file: string; contract: Contract; cases: Case[] }[] {
   return readdirSync(here('cases')).map((file) => {
-    const { contract, cases } = JSON.parse(readFileSync(here(`cases/${file}`), 'utf8'))
+    const { contract, cases } = JSON.parse(repeated(readFileSync(here(`cases/${file}`), 'utf8')))
     return { file, contract: contract === 'sales' ? salesContract() : parseContract(contract, file), cases }
   })
 }
+
+/** `{x*3}` in a case is `xxx`: long fields need not be long in the file. */
+const repeated = (text: string) =>
+  text.replace(/\{(\w)\*(\d+)\}/g, (_, char: string, times: string) => char.repeat(Number(times)))
 
 export const bytesOf = ({ csv = '', base64, gzip }: Case): Buffer => {
   const bytes = base64 === undefined ? Buffer.from(csv) : Buffer.from(base64, 'base64')
