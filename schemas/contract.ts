@@ -7,12 +7,12 @@ const SIMPLE_TYPES = ['string', 'int', 'bigint', 'date', 'timestamp', 'boolean',
 const Source = z.strictObject({
   delimiter: z
     .string()
-    .regex(/^[\t -~]$/, 'one ASCII character')
+    .regex(/^[\t -/:-@[-`{-~]$/, 'one ASCII character that is no letter and no digit')
     .default(',')
     .describe('The one character between two fields.'),
   quote: z
     .string()
-    .regex(/^[!-~]$/, 'one visible ASCII character')
+    .regex(/^[!-/:-@[-`{-~]$/, 'one visible ASCII character that is no letter and no digit')
     .default('"')
     .describe('The character around a field that holds the delimiter; doubled, it stands for itself.'),
   encoding: z.literal('utf-8').default('utf-8').describe('The encoding of the bytes. A byte order mark is skipped.'),

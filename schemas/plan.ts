@@ -21,6 +21,8 @@ const DialectColumn = z.object({
   type: z.string(),
   /** What the engine's own cast makes of the text, right or wrong: no authority, computed once. Null where none is needed. */
   cast: z.string().nullable(),
+  /** The first format of a date or timestamp in this dialect's words, null where it needs none. */
+  format: z.string().nullable(),
   /** The typed value, null for a blank or wrong text. */
   value: z.string(),
   /** True where the text is right. Null for a column that cannot be wrong. */

@@ -33,6 +33,7 @@ export function duckdbColumn(column: PlanColumn, index: number): DialectColumn {
     return {
       type: 'VARCHAR',
       cast: null,
+      format: null,
       value: `CASE WHEN ${suspiciousEdge(raw)} THEN nullif(${trimmed(raw)}, '') ELSE ${raw} END`,
       valid: column.required ? `${value} IS NOT NULL` : null,
       reason: `CASE ${blank} END`,
@@ -41,6 +42,7 @@ export function duckdbColumn(column: PlanColumn, index: number): DialectColumn {
   return {
     type,
     cast: attempt,
+    format: column.formats?.[0] === undefined ? null : translate(column.formats[0], STRPTIME),
     value: `CASE WHEN ${canonical} THEN c${index} WHEN ${raw} IS NOT NULL THEN ${careful} END`,
     valid: column.required
       ? `${value} IS NOT NULL`
@@ -115,15 +117,13 @@ const STRPTIME: Record<FormatToken, string> = {
 const STRFTIME: Record<FormatToken, string> = { ...STRPTIME, M: '%-m', d: '%-d', H: '%-H' }
 
 const translate = (format: string, tokens: Record<FormatToken, string>) =>
-  text(
-    parseFormat(format)
-      .map((piece) => ('token' in piece ? tokens[piece.token] : piece.text.replaceAll('%', '%%')))
-      .join(''),
-  )
+  parseFormat(format)
+    .map((piece) => ('token' in piece ? tokens[piece.token] : piece.text.replaceAll('%', '%%')))
+    .join('')
 
 function moment(kind: 'date' | 'timestamp', formats: string[], raw: string, trim: string, cast: string): Dialect {
   const type = kind === 'date' ? 'DATE' : 'TIMESTAMP'
-  const parse = (sql: string, format: string) => `try_strptime(${sql}, ${translate(format, STRPTIME)})`
+  const parse = (sql: string, format: string) => `try_strptime(${sql}, ${text(translate(format, STRPTIME))})`
   const [first = ''] = formats
   // A text that two formats can read belongs to the earlier.
   const readings = formats.map(
@@ -133,7 +133,7 @@ function moment(kind: 'date' | 'timestamp', formats: string[], raw: string, trim
     type,
     attempt: `CAST(${parse(raw, first)} AS ${type})`,
     // strptime takes years outside 0001 to 9999, which the grammar does not.
-    canonical: `strftime(${cast}, ${translate(first, STRFTIME)}) = ${raw} AND ${cast} >= ${type} '0001-01-01' AND ${cast} < ${type} '10000-01-01'`,
+    canonical: `strftime(${cast}, ${text(translate(first, STRFTIME))}) = ${raw} AND ${cast} >= ${type} '0001-01-01' AND ${cast} < ${type} '10000-01-01'`,
     careful: `CAST(coalesce(${readings.join(', ')}) AS ${type})`,
     reason: kind === 'date' ? `'not_a_date'` : `'not_a_timestamp'`,
   }

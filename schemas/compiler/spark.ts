@@ -38,6 +38,7 @@ export function sparkColumn(column: PlanColumn, index: number): DialectColumn {
     return {
       type: 'STRING',
       cast: null,
+      format: null,
       value: `CASE WHEN ${suspiciousEdge(raw)} THEN nullif(${trimmed(raw)}, '') ELSE ${raw} END`,
       valid: column.required ? `${value} IS NOT NULL` : null,
       reason: `CASE ${blank} END`,
@@ -47,6 +48,7 @@ export function sparkColumn(column: PlanColumn, index: number): DialectColumn {
     type,
     // A column of casts costs a copy of the whole row between two projections: more than casting twice.
     cast: null,
+    format: null,
     value: `CASE WHEN ${canonical} THEN ${quick} WHEN ${raw} IS NOT NULL THEN ${careful} END`,
     valid: column.required
       ? `${value} IS NOT NULL`

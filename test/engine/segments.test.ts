@@ -1,21 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { compile } from '../../schemas/compiler/plan.ts'
 import { parseContract } from '../../schemas/contract.ts'
 import { runConvert } from '../../services/engine/duckdb/convert.ts'
-import {
-  copyAccepted,
-  forgetWrong,
-  KEEP_LOG,
-  NO_FILTER_PUSHDOWN,
-  parseWrong,
-  selectWrong,
-} from '../../services/engine/duckdb/convert-sql.ts'
-import { openSession } from '../../services/engine/duckdb/session.ts'
-import { wrongLines } from '../../services/engine/duckdb/wrong-lines.ts'
 import { fileIo } from '../../services/engine/io/file-io.ts'
 import { duckdb } from './duckdb.ts'
 import { Bench, parquetText } from './suite.ts'
@@ -85,41 +70,4 @@ test('a source of which a later segment is refused has no parts', async () => {
   )
   const report = await bench.convert('x.csv', `Key,Value,Day\n${'a,1,1/2/2020\n'.repeat(2000)}`)
   expect(report).toMatchObject({ rowsIn: 0, parts: [], refusal: { code: 'too_large' } })
-})
-
-test('the pass that writes the right rows also tells the wrong ones', async () => {
-  const session = await openSession(bench.dir)
-  try {
-    await session.run(NO_FILTER_PUSHDOWN)
-    await session.run(KEEP_LOG)
-    const file = fileURLToPath(
-      bench.file('clean.csv', '\ufeffk,1,1/2/2020,z\n"a,""b",12x,1/2/2020,\nk,2,2/30/2020,z\n'),
-    )
-    const layout = { width: 4, places: [0, 1, 2] }
-    await session.run(copyAccepted(compile(contract), layout, file, join(bench.dir, 'out.parquet')))
-    const wrong = (await session.rows(selectWrong)).map(({ message }) => parseWrong(String(message)))
-    expect(wrong.sort((a, b) => a.column - b.column)).toEqual([
-      { column: 1, reason: 'not_an_integer', fields: ['a,"b', '12x', '1/2/2020', ''] },
-      { column: 2, reason: 'not_a_date', fields: ['k', '2', '2/30/2020', 'z'] },
-    ])
-    await session.run(forgetWrong)
-    expect(await session.rows(selectWrong)).toEqual([])
-  } finally {
-    session.close()
-  }
-})
-
-test('wrong rows are found by their fields, wherever a chunk of the file ends', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'landfall-wrong-'))
-  try {
-    const long = 'x'.repeat(5 << 20)
-    const text = ['a,b', '"a,b"', '"a","b"', `${long},c`, 'a,c', 'a,b'].join('\n')
-    writeFileSync(join(dir, 'clean.csv'), `\ufeff${text}\n`)
-    const wrong = (...fields: string[]) => ({ column: 0, reason: 'not_an_integer', fields })
-    const dialect = { delimiter: 44, quote: 34 }
-    const found = await wrongLines(join(dir, 'clean.csv'), [wrong('a', 'b'), wrong(long, 'c')], dialect, 3)
-    expect(found.map(({ ordinal }) => ordinal)).toEqual([1, 3, 4, 6])
-  } finally {
-    rmSync(dir, { recursive: true, force: true })
-  }
 })

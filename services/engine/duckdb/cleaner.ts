@@ -2,37 +2,35 @@ import { isUtf8 } from 'node:buffer'
 import type { Plan } from '../../../schemas/plan.ts'
 import { RefusedSource } from '../refused.ts'
 import { type Layout, matchHeader } from './header.ts'
-import { LineNumbers } from './line-numbers.ts'
-import { type Dialect, headerFields, rowProblem, skipBlanks } from './record.ts'
+import { OddLines } from './odd-lines.ts'
+import { type Dialect, dialectOf, headerFields, rowProblem, skipBlanks } from './record.ts'
 import type { RejectLog } from './rejects.ts'
+import { ACCEPT, FAIL, type RowAutomaton, rowAutomaton } from './row-automaton.ts'
 
 /** A longer line is a reject. DuckDB is told twice that. */
 export const MAX_LINE_BYTES = 1_000_000
 const KEPT_OF_LONG_LINE = 10_000
 const LF = 10
 const CR = 13
-const DELIMITER = 1
-const QUOTE = 2
-const LINE_END = 3
 
 export interface Prepared {
   layout: Layout
   /** Data rows of the source: lines that are not blank, without the header. */
   rowsIn: number
-  /** Of these, the lines in the clean file. */
-  clean: number
-  lineNumbers: LineNumbers
 }
 
-/** Turns blocks of a source into blocks of the clean file, in place. */
+/**
+ * Turns blocks of a source into blocks of the clean file, in place. A line whose values are all canonical stays where it is; any
+ * other record goes to the odd lines, and a line that is no record to the rejects.
+ */
 export class Cleaner {
+  readonly odd: OddLines
   readonly #plan: Plan
   readonly #key: string
   readonly #rejects: RejectLog
   readonly #dialect: Dialect
-  readonly #bytesThatCount = { kinds: new Uint8Array(256), highest: 0 }
-  readonly #lineNumbers = new LineNumbers()
   #layout: Layout | undefined
+  #automaton: RowAutomaton | undefined
   #bytes = 0
   #line = 0
   #rows = 0
@@ -43,14 +41,8 @@ export class Cleaner {
     this.#plan = plan
     this.#key = key
     this.#rejects = rejects
-    this.#dialect = { delimiter: plan.source.delimiter.charCodeAt(0), quote: plan.source.quote.charCodeAt(0) }
-    const { delimiter, quote } = this.#dialect
-    const { kinds } = this.#bytesThatCount
-    kinds[delimiter] = DELIMITER
-    kinds[quote] = QUOTE
-    kinds[LF] = LINE_END
-    kinds[CR] = LINE_END
-    this.#bytesThatCount.highest = Math.max(delimiter, quote, CR)
+    this.#dialect = dialectOf(plan)
+    this.odd = new OddLines(plan.source.delimiter)
   }
 
   /** Lines in the clean file so far. */
@@ -61,10 +53,6 @@ export class Cleaner {
   get layout(): Layout | undefined {
     return this.#layout
   }
-  /** Which line of the source each clean line so far was. */
-  get lineNumbers(): LineNumbers {
-    return this.#lineNumbers
-  }
 
   result(): Prepared {
     if (!this.#layout)
@@ -72,7 +60,7 @@ export class Cleaner {
         'empty_file',
         `${this.#key} has no header line: it is empty. Land it again with its header.`,
       )
-    return { layout: this.#layout, rowsIn: this.#rows, clean: this.#clean, lineNumbers: this.#lineNumbers }
+    return { layout: this.#layout, rowsIn: this.#rows }
   }
 
   /** Handles the complete lines in `bytes` up to `end`, and leaves those to keep at its start, `kept` bytes long. */
@@ -87,48 +75,33 @@ export class Cleaner {
         'too_large',
         `${this.#key} holds more than ${this.#plan.limits.maxBytes} bytes, the limit of the contract of ${this.#plan.dataset} (limits.maxBytes). Split it, or raise the limit.`,
       )
-    const { kinds, highest } = this.#bytesThatCount
     const utf8 = isUtf8(bytes.subarray(start, Math.min(lines, end)))
-    let expected = this.#layout ? this.#layout.width - 1 : -1
-    let delimiters = 0
-    let quoted = false
-    let runStart = start
     let kept = 0
+    let runStart = start
     const moveRun = (to: number) => {
       if (kept !== runStart) bytes.copyWithin(kept, runStart, to)
       kept += to - runStart
     }
-    for (let i = start; i < lines; i++) {
-      let byte = bytes[i] as number
-      // Most bytes are higher than all that count, and the last one of `lines` is a line end.
-      while (byte > highest) byte = bytes[++i] as number
-      const kind = kinds[byte]
-      if (kind === DELIMITER) delimiters += 1
-      else if (kind === QUOTE) quoted = true
-      else if (kind === LINE_END) {
-        const crlf = byte === CR && i + 1 < lines && bytes[i + 1] === LF
-        const next = crlf ? i + 2 : i + 1
-        this.#line += 1
-        const plain = utf8 && !quoted && delimiters > 0 && !this.#inLongLine && i - start <= MAX_LINE_BYTES
-        if ((plain && delimiters === expected) || this.#isRecord(bytes.subarray(start, i))) {
-          this.#rows += 1
-          this.#clean += 1
-          if (crlf) {
-            moveRun(i)
-            bytes[kept++] = LF
-            runStart = next
-          } else bytes[i] = LF
-        } else {
-          expected = this.#layout ? this.#layout.width - 1 : -1
-          moveRun(start)
+    while (start < lines) {
+      const stop = this.#canonicalEnd(bytes, start, utf8)
+      const end = stop < 0 ? lineEnd(bytes, start) : stop
+      const crlf = bytes[end] === CR && end + 1 < lines && bytes[end + 1] === LF
+      const next = crlf ? end + 2 : end + 1
+      this.#line += 1
+      if (stop >= 0) {
+        this.#rows += 1
+        this.#clean += 1
+        bytes[end] = LF
+        if (crlf) {
+          moveRun(end + 1)
           runStart = next
-          this.#lineNumbers.gap(this.#clean + 1, this.#line + 1)
         }
-        start = next
-        i = next - 1
-        delimiters = 0
-        quoted = false
+      } else {
+        moveRun(start)
+        runStart = next
+        this.#odd(bytes.subarray(start, end))
       }
+      start = next
     }
     moveRun(start)
     return { taken: Math.min(lines, end), kept }
@@ -144,24 +117,38 @@ export class Cleaner {
     return end >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
   }
 
-  /** The careful look at a line. @returns whether it belongs into the clean file; if not, it is seen to */
-  #isRecord(line: Buffer): boolean {
+  /** Where a line of canonical values ends, or -1 for any other. There must be a line end. */
+  #canonicalEnd(bytes: Buffer, start: number, utf8: boolean): number {
+    if (!this.#automaton || this.#inLongLine) return -1
+    const { kinds, next, start: before } = this.#automaton
+    let state = before
+    let at = start
+    while (state > ACCEPT) state = next[state + (kinds[bytes[at++] as number] as number)] as number
+    if (state === FAIL || at - 1 - start > MAX_LINE_BYTES) return -1
+    return utf8 || isUtf8(bytes.subarray(start, at - 1)) ? at - 1 : -1
+  }
+
+  /** The careful look at a line. */
+  #odd(line: Buffer): void {
     if (this.#inLongLine) {
       this.#inLongLine = false
-      return false
+      return
     }
-    if (skipBlanks(line, 0, this.#dialect.delimiter) >= line.length) return false
+    if (skipBlanks(line, 0, this.#dialect.delimiter) >= line.length) return
     if (!this.#layout) {
       this.#layout = this.#header(line)
-      return false
+      this.#automaton = rowAutomaton(this.#plan, this.#layout)
+      return
     }
+    this.#rows += 1
     const long = line.length > MAX_LINE_BYTES
     const reason = long ? 'malformed_row' : rowProblem(line, this.#dialect, this.#layout.width)
-    if (reason === null) return true
-    this.#rows += 1
+    if (reason === null) {
+      this.odd.add(this.#line, line)
+      return
+    }
     const original = line.toString('utf8', 0, long ? KEPT_OF_LONG_LINE : line.length)
     this.#rejects.add({ line: this.#line, column: null, value: null, reason, original })
-    return false
   }
 
   #header(line: Buffer): Layout {
@@ -179,12 +166,19 @@ export class Cleaner {
   #longLine(bytes: Buffer, end: number): number {
     if (!this.#inLongLine) {
       this.#line += 1
-      this.#isRecord(bytes.subarray(0, end))
+      this.#odd(bytes.subarray(0, end))
       this.#line -= 1
       this.#inLongLine = true
     }
     return end
   }
+}
+
+/** Where the line ends that begins at `from`. There must be a line end. */
+function lineEnd(bytes: Buffer, from: number): number {
+  let at = from
+  while (bytes[at] !== LF && bytes[at] !== CR) at += 1
+  return at
 }
 
 /** Where the last line that has an end ends. The last line of a file gets one if it has none. */

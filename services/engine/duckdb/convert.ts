@@ -6,26 +6,13 @@ import { RejectReason, type SourceReport, type StagedPart } from '../../../schem
 import { keyOf, type ObjectIo } from '../io/object-io.ts'
 import { type JobResult, runJob } from '../run-job.ts'
 import { BLOCK_BYTES } from './blocks.ts'
-import { Cleaner } from './cleaner.ts'
-import {
-  copyAccepted,
-  copyNothing,
-  copyRejects,
-  countRows,
-  forgetWrong,
-  KEEP_LOG,
-  NO_FILTER_PUSHDOWN,
-  parseWrong,
-  selectRejected,
-  selectWrong,
-} from './convert-sql.ts'
+import { copyAccepted, copyRejects, countRows, createOdd, dropOdd, selectRejected } from './convert-sql.ts'
 import type { Layout } from './header.ts'
-import { LineReader } from './line-reader.ts'
-import { BYTE_ORDER_MARK, prepare, type Segment } from './prepare.ts'
+import { OddLineReader } from './odd-lines.ts'
+import { prepare, type Segment } from './prepare.ts'
 import { RejectLog } from './rejects.ts'
 import { openSession, type Session } from './session.ts'
 import { fromHex } from './sql.ts'
-import { wrongLines } from './wrong-lines.ts'
 
 /**
  * CSV sources to typed parquet: for each its accepted rows, in one file or, of a large source, several; and one file of its
@@ -36,8 +23,6 @@ import { wrongLines } from './wrong-lines.ts'
 export const runConvert = (manifest: Manifest, io: ObjectIo, sizes: Partial<Sizes> = {}): Promise<JobResult> =>
   runJob(manifest, io, async (dir) => {
     const session = await openSession(dir)
-    await session.run(NO_FILTER_PUSHDOWN)
-    await session.run(KEEP_LOG)
     return {
       source: (source, staging) =>
         convertSource({ manifest, io, session, dir: join(dir, 'source'), source, staging, ...SIZES, ...sizes }),
@@ -64,7 +49,7 @@ interface Conversion extends Sizes {
 }
 
 async function convertSource(conversion: Conversion): Promise<SourceReport> {
-  const { manifest, io, dir, source } = conversion
+  const { manifest, io, dir, source, segmentBytes, blockBytes } = conversion
   const [input, ...more] = source.inputs
   if (!input || more.length > 0) throw new Error(`convert takes one input a source, not ${source.inputs.length}.`)
   await mkdir(dir, { recursive: true })
@@ -72,36 +57,28 @@ async function convertSource(conversion: Conversion): Promise<SourceReport> {
   const parts: StagedPart[] = []
   // The part that is being made while the source is read on.
   let making: Promise<unknown> = Promise.resolve()
-  let made = 0
   try {
-    const { plan } = manifest
-    const cleaner = new Cleaner(plan, keyOf(input.uri), rejects)
     const convert = async (segment: Segment, layout: Layout) => {
-      parts.push(await convertSegment(conversion, segment, layout, { cleaner, rejects, number: parts.length + 1 }))
-      await rm(segment.file)
+      parts.push(await convertSegment(conversion, segment, layout, { rejects, number: parts.length + 1 }))
+      await rm(segment.clean.file)
+      await rm(segment.odd.file)
     }
-    const fileOf = (number: number) => join(dir, `clean-${number}.csv`)
     const { layout, rowsIn, last } = await prepare(await io.read(input), {
-      plan,
+      plan: manifest.plan,
       key: keyOf(input.uri),
-      cleaner,
+      file: join(dir, 'segment'),
       rejects,
-      file: fileOf(0),
-      blockBytes: conversion.blockBytes,
-      segments: {
-        bytes: conversion.segmentBytes,
-        next: async (finished, layout) => {
-          // One at a time: what waits on disk is one segment, whatever the source's size.
-          await making
-          making = convert(finished, layout)
-          making.catch(() => undefined)
-          made += 1
-          return fileOf(made)
-        },
+      segmentBytes,
+      blockBytes,
+      next: async (finished, layout) => {
+        // One at a time: what waits on disk is one segment, whatever the source's size.
+        await making
+        making = convert(finished, layout)
+        making.catch(() => undefined)
       },
     })
     await making
-    if (last.lines > 0 || parts.length === 0) await convert(last, layout)
+    if (last.clean.lines + last.odd.lines > 0 || parts.length === 0) await convert(last, layout)
     return await reportOf(conversion, { rowsIn, parts, rejects })
   } finally {
     await making.catch(() => undefined)
@@ -116,69 +93,40 @@ async function convertSegment(
   { manifest: { plan }, io, session, dir, staging }: Conversion,
   segment: Segment,
   layout: Layout,
-  { cleaner, rejects, number }: { cleaner: Cleaner; rejects: RejectLog; number: number },
+  { rejects, number }: { rejects: RejectLog; number: number },
 ): Promise<StagedPart> {
   const part = `part-${String(number).padStart(5, '0')}.parquet`
   const target = join(dir, part)
-  await session.run(segment.lines > 0 ? copyAccepted(plan, layout, segment.file, target) : copyNothing(plan, target))
-  const accepted = await rowsOf(session, target)
-  if (accepted < segment.lines) {
-    for await (const rows of wrongRows(session, plan, layout, segment, segment.lines - accepted)) {
-      for (const { ordinal, column, value, reason, text } of rows)
-        rejects.add({
-          line: cleaner.lineNumbers.of(segment.before + ordinal),
-          column: plan.columns[column]?.source ?? null,
-          value,
-          reason: RejectReason.parse(reason),
-          original: text,
-        })
-      await rejects.flush(false)
-    }
+  if (segment.odd.lines > 0) await session.run(createOdd(plan, layout, segment.odd))
+  await session.run(copyAccepted(plan, layout, segment, target))
+  if (segment.odd.lines > 0) {
+    await logRejected(session, plan, segment.odd.file, rejects)
+    await session.run(dropOdd)
   }
   const uri = `${staging}${part}`
-  const staged = { uri, rows: accepted, ...(await io.upload(target, uri)) }
+  const staged = { uri, rows: await rowsOf(session, target), ...(await io.upload(target, uri)) }
   await rm(target)
   return staged
 }
 
-interface Wrong {
-  /** In the segment, from 1. */
-  ordinal: number
-  column: number
-  value: string | null
-  reason: string
-  text: string
-}
-
-/** The rows of a segment that `copyAccepted` left out, in order. */
-async function* wrongRows(
-  session: Session,
-  plan: Plan,
-  layout: Layout,
-  { file }: Segment,
-  expected: number,
-): AsyncGenerator<Wrong[]> {
-  const logged = (await session.rows(selectWrong)).map(({ message }) => parseWrong(String(message)))
-  await session.run(forgetWrong)
-  const dialect = { delimiter: plan.source.delimiter.charCodeAt(0), quote: plan.source.quote.charCodeAt(0) }
-  const found = await wrongLines(file, logged, dialect, BYTE_ORDER_MARK.length)
-  if (found.length === expected) {
-    yield found.map(({ fields, ...line }) => ({ ...line, value: fields[layout.places[line.column] ?? -1] || null }))
-    return
-  }
-  const lines = await LineReader.open(file, BYTE_ORDER_MARK.length)
+async function logRejected(session: Session, plan: Plan, file: string, rejects: RejectLog): Promise<void> {
+  const lines = new OddLineReader(file, plan.source.delimiter)
   try {
-    for await (const rows of session.stream(selectRejected(plan, layout, file))) {
-      const wrong: Wrong[] = []
-      for (const { n, i, value, reason } of rows) {
-        const ordinal = Number(n)
-        const text = await lines.line(ordinal)
-        wrong.push({ ordinal, column: Number(i), value: fromHex(value), reason: String(reason), text })
+    for await (const rows of session.stream(selectRejected)) {
+      for (const { line, byte, size, wrong, found, reason } of rows) {
+        const place = { line: Number(line), byte: Number(byte), size: Number(size) }
+        rejects.add({
+          line: place.line,
+          column: plan.columns[Number(wrong)]?.source ?? null,
+          value: fromHex(found),
+          reason: RejectReason.parse(reason),
+          original: lines.text(place),
+        })
       }
-      yield wrong
+      await rejects.flush(false)
     }
   } finally {
-    await lines.close()
+    lines.close()
   }
 }
 

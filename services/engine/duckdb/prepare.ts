@@ -7,65 +7,58 @@ import { BLOCK_BYTES, eachBlock } from './blocks.ts'
 import { Cleaner, type Prepared } from './cleaner.ts'
 import type { Layout } from './header.ts'
 import type { RejectLog } from './rejects.ts'
-
-/** DuckDB skips one at the start of a file: with this one there, text of the first row that looks like one is safe. */
-export const BYTE_ORDER_MARK = Buffer.from('\ufeff')
+import { BYTE_ORDER_MARK } from './sql.ts'
 
 interface Options {
   plan: Plan
   /** What people call the source; if it ends in `.gz` it is inflated. */
   key: string
-  /** The clean file to write, the first one if there are several. */
+  /** Where segments are written, without what tells their files apart. */
   file: string
-  /** Without it there is one clean file, whatever its size. */
-  segments?: {
-    /** A clean file ends with the block that makes it this large. */
-    bytes: number
-    /** Takes a file that is finished, and says which one to go on with: until then, nothing more is read. */
-    next: (finished: Segment, layout: Layout) => Promise<string>
-  }
   rejects: RejectLog
-  /** @default one of its own */
-  cleaner?: Cleaner
+  /** A segment ends with the block that makes it this large. @default one for all */
+  segmentBytes?: number
+  /** Takes a segment that is finished and not the last: until then, nothing more is read. */
+  next?: (finished: Segment, layout: Layout) => Promise<void>
   /** A line that does not fit is a reject, so at least as many as the longest allowed. @default 4 MiB */
   blockBytes?: number
 }
 
-/** A clean file, and which of the source's clean lines are in it. */
+/** Some of the source's records, in two files. Both begin with a byte order mark, are valid UTF-8, and have lines that end in LF. */
 export interface Segment {
-  file: string
-  /** Clean lines before its first. */
-  before: number
-  lines: number
+  /** Lines of canonical values. */
+  clean: { file: string; lines: number }
+  /** The others, each behind its place. */
+  odd: { file: string; lines: number }
 }
 
 /**
- * Streams a source to a clean file: a byte order mark, no header, no blank lines, every line ended by LF, valid UTF-8, and a
- * record of as many fields as the header has. Lines that are no such record go to the rejects; none can swallow another.
+ * Streams a source to segments, without its header and blank lines. Lines that are no record of as many fields as the header
+ * has go to the rejects; none can swallow another.
  * @throws RefusedSource for a source that is not readable as a whole
  */
 export async function prepare(
   source: Readable,
-  { plan, key, file, segments, rejects, cleaner = new Cleaner(plan, key, rejects), blockBytes = BLOCK_BYTES }: Options,
+  { plan, key, file, rejects, segmentBytes = Number.POSITIVE_INFINITY, next, blockBytes = BLOCK_BYTES }: Options,
 ): Promise<Prepared & { last: Segment }> {
-  let segment: Segment = { file, before: 0, lines: 0 }
-  let clean = await begin(file)
-  let bytesOfSegment = 0
+  const cleaner = new Cleaner(plan, key, rejects)
+  let number = 0
+  let before = 0
+  let files = await SegmentFiles.open(file, number)
   try {
     await eachBlock(
       inflated(source, key),
       async (bytes, end, last) => {
         const { taken, kept } = cleaner.block(bytes, end, last)
-        for (let written = 0; written < kept; )
-          written += (await clean.write(bytes, written, kept - written)).bytesWritten
-        bytesOfSegment += kept
-        segment.lines = cleaner.clean - segment.before
+        await files.write(bytes.subarray(0, kept), cleaner.odd.take())
         await rejects.flush(false)
-        if (segments && cleaner.layout && bytesOfSegment >= segments.bytes && !last) {
-          await clean.close()
-          segment = { file: await segments.next(segment, cleaner.layout), before: cleaner.clean, lines: 0 }
-          clean = await begin(segment.file)
-          bytesOfSegment = 0
+        if (next && cleaner.layout && files.bytes >= segmentBytes && !last) {
+          await files.close()
+          await next(files.segment(cleaner, before), cleaner.layout)
+          before = cleaner.clean
+          cleaner.odd.begin()
+          number += 1
+          files = await SegmentFiles.open(file, number)
         }
         return taken
       },
@@ -81,15 +74,51 @@ export async function prepare(
     )
   } finally {
     source.destroy()
-    await clean.close()
+    await files.close()
   }
-  return { ...cleaner.result(), last: segment }
+  return { ...cleaner.result(), last: files.segment(cleaner, before) }
 }
 
-async function begin(file: string): Promise<FileHandle> {
-  const handle = await open(file, 'w')
-  await handle.write(BYTE_ORDER_MARK)
-  return handle
+class SegmentFiles {
+  bytes = 0
+  readonly #clean: string
+  readonly #odd: string
+  readonly #handles: [FileHandle, FileHandle]
+  #open = true
+
+  private constructor(clean: string, odd: string, handles: [FileHandle, FileHandle]) {
+    this.#clean = clean
+    this.#odd = odd
+    this.#handles = handles
+  }
+  static async open(file: string, number: number): Promise<SegmentFiles> {
+    const [clean, odd] = [`${file}-${number}-clean.csv`, `${file}-${number}-odd.csv`]
+    const files = new SegmentFiles(clean, odd, [await open(clean, 'w'), await open(odd, 'w')])
+    await files.write(BYTE_ORDER_MARK, BYTE_ORDER_MARK)
+    return files
+  }
+
+  async write(...contents: [clean: Uint8Array, odd: Uint8Array]): Promise<void> {
+    for (const [i, bytes] of contents.entries()) {
+      for (let written = 0; written < bytes.length; )
+        written += (await this.#handles[i as 0 | 1].write(bytes, written)).bytesWritten
+      this.bytes += bytes.length
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    for (const handle of this.#handles) await handle.close()
+  }
+
+  /** @param before lines of canonical values in the segments before */
+  segment({ clean, odd }: Cleaner, before: number): Segment {
+    return {
+      clean: { file: this.#clean, lines: clean - before },
+      odd: { file: this.#odd, lines: odd.lines },
+    }
+  }
 }
 
 function inflated(source: Readable, key: string): Readable {

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { Plan } from '../../../schemas/plan.ts'
 import type { RejectReason } from '../../../schemas/report.ts'
 
 /** U+0009-000D, U+0020 and the second byte of U+00A0 in UTF-8, after its first. */
@@ -22,6 +23,10 @@ export interface Dialect {
   delimiter: number
   quote: number
 }
+export const dialectOf = ({ source: { delimiter, quote } }: Plan): Dialect => ({
+  delimiter: delimiter.charCodeAt(0),
+  quote: quote.charCodeAt(0),
+})
 
 /**
  * Walks one line by the grammar of RFC 4180: a field that begins with a quote ends at a quote that is not doubled, just before a

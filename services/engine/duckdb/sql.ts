@@ -16,3 +16,6 @@ export const fromHex = (value: unknown): string | null =>
 /** An expression for any text, or for null. */
 export const anyText = (value: string | null): string =>
   value === null ? 'CAST(NULL AS VARCHAR)' : `decode(unhex('${Buffer.from(value).toString('hex')}'))`
+
+/** DuckDB skips one at the start of a file: with this one there, text of the first row that looks like one is safe. */
+export const BYTE_ORDER_MARK = Buffer.from('\ufeff')
