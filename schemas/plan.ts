@@ -13,16 +13,12 @@ export type PlanColumn = z.infer<typeof PlanColumn>
 
 /**
  * Expressions of one dialect for column i of the plan. They read `r<i>`, the field's text as found, null where it is empty;
- * `value` reads also `c<i>`, the result of `cast`, and `valid` also `v<i>`, the result of `value`.
+ * `valid` also `v<i>`, the result of `value`.
  * For any text, exactly one holds: `value` is not null; the text is blank and allowed to be; `reason` is not null.
  */
 const DialectColumn = z.object({
   /** The type of the value in this dialect's SQL. */
   type: z.string(),
-  /** What the engine's own cast makes of the text, right or wrong: no authority, computed once. Null where none is needed. */
-  cast: z.string().nullable(),
-  /** The first format of a date or timestamp in this dialect's words, null where it needs none. */
-  format: z.string().nullable(),
   /** The typed value, null for a blank or wrong text. */
   value: z.string(),
   /** True where the text is right. Null for a column that cannot be wrong. */
@@ -30,7 +26,22 @@ const DialectColumn = z.object({
   /** The reason why the text is wrong, null where it is right. Slow: for rejected rows only. */
   reason: z.string(),
 })
-export type DialectColumn = z.infer<typeof DialectColumn>
+
+const DuckDbColumn = DialectColumn.extend({
+  /** What the engine's own cast makes of the text, right or wrong: no authority; `value` reads it as `c<i>`. Null where none is needed. */
+  cast: z.string().nullable(),
+  /** The first format of a date or timestamp in this dialect's words, null for other types. */
+  format: z.string().nullable(),
+})
+export type DuckDbColumn = z.infer<typeof DuckDbColumn>
+
+const SparkColumn = DialectColumn.extend({
+  /** A regular expression of texts that are plainly right. It can match neither the delimiter nor the quote. Null where there is none. */
+  canonical: z.string().nullable(),
+  /** The value of such a text: the same as `value`, for less. */
+  quick: z.string(),
+})
+export type SparkColumn = z.infer<typeof SparkColumn>
 
 /** A contract, compiled: plain JSON that travels in a job's manifest. Jobs execute it and know no dataset. */
 export const Plan = z.object({
@@ -43,7 +54,7 @@ export const Plan = z.object({
   unknownColumns: z.enum(['refuse', 'ignore']),
   missingColumns: z.enum(['refuse', 'null']),
   limits: z.object({ maxMembers: z.int(), maxBytes: z.int(), maxRatio: z.number() }),
-  duckdb: z.object({ columns: z.array(DialectColumn) }),
-  spark: z.object({ columns: z.array(DialectColumn) }),
+  duckdb: z.object({ columns: z.array(DuckDbColumn) }),
+  spark: z.object({ columns: z.array(SparkColumn) }),
 })
 export type Plan = z.infer<typeof Plan>

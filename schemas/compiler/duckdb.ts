@@ -1,5 +1,5 @@
 import { type FormatToken, formatGrammar, parseFormat } from '../formats.ts'
-import type { DialectColumn, PlanColumn } from '../plan.ts'
+import type { DuckDbColumn, PlanColumn } from '../plan.ts'
 import { DECIMAL, DOUBLE, decimalFits, decimalInRange, INTEGER } from './grammar.ts'
 
 interface Dialect {
@@ -24,7 +24,7 @@ const trimmed = (raw: string) => `trim(${raw}, ${BLANKS})`
 const suspiciousEdge = (raw: string) =>
   `${raw} < '!' OR ${raw} >= chr(160) OR ${[9, 10, 11, 12, 13, 32, 160].map((c) => `ends_with(${raw}, chr(${c}))`).join(' OR ')}`
 
-export function duckdbColumn(column: PlanColumn, index: number): DialectColumn {
+export function duckdbColumn(column: PlanColumn, index: number): DuckDbColumn {
   const raw = `r${index}`
   const value = `v${index}`
   const missing = `${raw} IS NULL OR ${trimmed(raw)} = ''`

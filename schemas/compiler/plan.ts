@@ -21,7 +21,7 @@ export function compile(contract: Contract): Plan {
     missingColumns,
     limits,
     duckdb: { columns: columns.map(duckdbColumn) },
-    spark: { columns: columns.map(sparkColumn) },
+    spark: { columns: columns.map((column, i) => sparkColumn(column, i, contract.source)) },
   }
 }
 

@@ -1,11 +1,13 @@
-import { type FormatPiece, formatGrammar, parseFormat } from '../formats.ts'
-import type { DialectColumn, PlanColumn } from '../plan.ts'
+import { type FormatPiece, type FormatToken, formatGrammar, parseFormat } from '../formats.ts'
+import type { Plan, PlanColumn, SparkColumn } from '../plan.ts'
 import { DECIMAL, DOUBLE, decimalFits, decimalInRange, INTEGER } from './grammar.ts'
 
 interface Dialect {
   type: string
-  /** True, cheaply, for a text of which `quick` is the value. */
-  canonical: string
+  /** A pattern of texts of which `quick` is the value, null where there is none. */
+  canonical: string | null
+  /** What such a text can have in it besides digits. */
+  letters: string
   quick: string
   /** The value of a text that is not canonical, cast only when the grammar of the type has passed it; else null. */
   careful: string
@@ -29,7 +31,7 @@ const trimmed = (raw: string) => `trim(BOTH ${text(BLANKS)} FROM ${raw})`
 const suspiciousEdge = (raw: string) =>
   `${raw} < '!' OR ${raw} >= ${text('\u00a0')} OR substring(${raw}, -1) < '!' OR endswith(${raw}, ${text('\u00a0')})`
 
-export function sparkColumn(column: PlanColumn, index: number): DialectColumn {
+export function sparkColumn(column: PlanColumn, index: number, source: Plan['source']): SparkColumn {
   const raw = `r${index}`
   const value = `v${index}`
   const missing = `${raw} IS NULL OR ${trimmed(raw)} = ''`
@@ -37,24 +39,36 @@ export function sparkColumn(column: PlanColumn, index: number): DialectColumn {
   if (column.kind === 'string')
     return {
       type: 'STRING',
-      cast: null,
-      format: null,
+      canonical: trimmedText(source),
+      quick: raw,
       value: `CASE WHEN ${suspiciousEdge(raw)} THEN nullif(${trimmed(raw)}, '') ELSE ${raw} END`,
       valid: column.required ? `${value} IS NOT NULL` : null,
       reason: `CASE ${blank} END`,
     }
-  const { type, canonical, quick, careful, reason } = dialect(column, raw, trimmed(raw))
+  const { type, canonical, letters, quick, careful, reason } = dialect(column, raw, trimmed(raw))
+  const plain = [source.delimiter, source.quote].some((char) => letters.includes(char)) ? null : canonical
   return {
     type,
-    // A column of casts costs a copy of the whole row between two projections: more than casting twice.
-    cast: null,
-    format: null,
-    value: `CASE WHEN ${canonical} THEN ${quick} WHEN ${raw} IS NOT NULL THEN ${careful} END`,
+    canonical: plain,
+    quick,
+    // Most texts of a row that is not canonical are.
+    value: `CASE ${plain ? `WHEN ${matches(raw, plain)} THEN ${quick} ` : ''}WHEN ${raw} IS NOT NULL THEN ${careful} END`,
     valid: column.required
       ? `${value} IS NOT NULL`
       : `CASE WHEN ${value} IS NOT NULL OR ${raw} IS NULL THEN true ELSE ${trimmed(raw)} = '' END`,
     reason: `CASE ${blank} WHEN ${value} IS NULL THEN ${reason} END`,
   }
+}
+
+/**
+ * Words with single blanks between them: no trim would shorten that. What is no UTF-8 reads as U+FFFD. Characters are named one by
+ * one, since Java looks those up in a table and tries ranges in turn.
+ */
+function trimmedText({ delimiter, quote }: Plan['source']): string {
+  const controls = Array.from({ length: 33 }, (_, code) => code)
+  const others = [...controls, 127, 160, delimiter.charCodeAt(0), quote.charCodeAt(0)]
+  const word = `[^${others.map((code) => `\\x${code.toString(16).padStart(2, '0')}`).join('')}\\x{fffd}]++`
+  return delimiter === ' ' ? word : `${word}(?: ${word})*+`
 }
 
 function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
@@ -66,7 +80,8 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
       const type = column.kind === 'int' ? 'INT' : 'BIGINT'
       return {
         type,
-        canonical: `CAST(${attempt(raw, type)} AS STRING) = ${raw}`,
+        canonical: `-?[0-9]{1,${column.kind === 'int' ? 9 : 18}}+`,
+        letters: '-',
         quick: attempt(raw, type),
         careful: when(matches(trim, INTEGER), type),
         reason: `CASE WHEN ${matches(trim, INTEGER)} THEN 'out_of_range' ELSE 'not_an_integer' END`,
@@ -75,10 +90,12 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
     case 'decimal': {
       const { precision = 38, scale = 0 } = column
       const type = `DECIMAL(${precision},${scale})`
-      const plain = scale > 0 ? `-?[0-9]{1,${precision - scale}}\\.[0-9]{1,${scale}}` : `-?[0-9]{1,${precision}}`
+      const plain =
+        scale > 0 ? `-?[0-9]{1,${precision - scale}}+(?:\\.[0-9]{1,${scale}}+)?+` : `-?[0-9]{1,${precision}}+`
       return {
         type,
-        canonical: precision > scale ? matches(raw, plain) : 'false',
+        canonical: precision > scale ? plain : null,
+        letters: '-.',
         quick: attempt(raw, type),
         careful: when(`${matches(trim, DECIMAL)} AND ${matches(trim, decimalFits(precision, scale))}`, type),
         reason: `CASE WHEN NOT ${matches(trim, DECIMAL)} THEN 'not_a_decimal' WHEN NOT ${matches(trim, decimalInRange(precision, scale))} THEN 'out_of_range' ELSE 'too_precise' END`,
@@ -90,7 +107,8 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
     case 'boolean':
       return {
         type: 'BOOLEAN',
-        canonical: `${raw} IN ('true', 'false')`,
+        canonical: 'true|false',
+        letters: 'truefals',
         quick: `${raw} = 'true'`,
         careful: `CASE WHEN lower(${trim}) IN ('true', 'false') THEN lower(${trim}) = 'true' END`,
         reason: `'not_a_boolean'`,
@@ -99,7 +117,8 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
       const finite = `abs(${attempt(trim, 'DOUBLE')}) < double('Infinity')`
       return {
         type: 'DOUBLE',
-        canonical: 'false',
+        canonical: null,
+        letters: '',
         quick: attempt(raw, 'DOUBLE'),
         careful: when(`${matches(trim, DOUBLE)} AND ${finite}`, 'DOUBLE'),
         reason: `CASE WHEN ${matches(trim, DOUBLE)} THEN 'out_of_range' ELSE 'not_a_number' END`,
@@ -122,12 +141,41 @@ function moment(kind: 'date' | 'timestamp', formats: string[], raw: string, trim
   const careful = `coalesce(${readings.join(', ')})`
   return {
     type,
-    canonical: matches(raw, formatGrammar(first)),
-    // What is no day by the first format may be one by another.
-    quick: formats.length > 1 ? `coalesce(${read(raw, first)}, ${careful})` : read(raw, first),
+    canonical: canonicalMoment(first),
+    letters: parseFormat(first)
+      .map((piece) => ('text' in piece ? piece.text : ''))
+      .join(''),
+    quick: read(raw, first),
     careful,
     reason: kind === 'date' ? `'not_a_date'` : `'not_a_timestamp'`,
   }
+}
+
+const ANY_DAY: Partial<Record<FormatToken, string>> = {
+  yyyy: '(?!0000)[0-9]{4}',
+  HH: '(?:[01][0-9]|2[0-3])',
+  H: '(?:1[0-9]|2[0-3]|0?[0-9])',
+  mm: '[0-5][0-9]',
+  ss: '[0-5][0-9]',
+}
+/** Months by their length, with the days that they have every year. */
+const MONTHS_AND_DAYS: Partial<Record<FormatToken, string>>[] = [
+  {
+    MM: '(?:0[13578]|1[02])',
+    M: '(?:1[02]|0?[13578])',
+    dd: '(?:0[1-9]|[12][0-9]|3[01])',
+    d: '(?:[12][0-9]|3[01]|0?[1-9])',
+  },
+  { MM: '(?:0[469]|11)', M: '(?:11|0?[469])', dd: '(?:0[1-9]|[12][0-9]|30)', d: '(?:[12][0-9]|30|0?[1-9])' },
+  { MM: '02', M: '0?2', dd: '(?:0[1-9]|1[0-9]|2[0-8])', d: '(?:1[0-9]|2[0-8]|0?[1-9])' },
+]
+const canonicalMoment = (format: string) => {
+  const of = (tokens: Partial<Record<FormatToken, string>>) =>
+    parseFormat(format).map((piece) => {
+      if ('text' in piece) return formatGrammar(`'${piece.text.replaceAll("'", "''")}'`)
+      return { ...ANY_DAY, ...tokens }[piece.token] ?? formatGrammar(piece.token)
+    })
+  return MONTHS_AND_DAYS.map((tokens) => of(tokens).join('')).join('|')
 }
 
 /** A text that the grammar of its format has passed, as `y-M-d` or `y-M-d H:m:s.S`. */

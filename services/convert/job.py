@@ -16,7 +16,7 @@ except ModuleNotFoundError:  # On Glue it comes with --extra-py-files; in a chec
 
 from landfall_spark import lines as L
 from landfall_spark import objects, protocol, values
-from landfall_spark.attribution import SOURCE, common_layout, read_lines, repeated_headers
+from landfall_spark.attribution import SOURCE, common_layout, numbered, read_lines
 from landfall_spark.intake import Intake, take_in
 from landfall_spark.protocol import Manifest, Place, SourceReport, refusal_of, report_of
 from landfall_spark.refused import RefusedSource
@@ -58,8 +58,8 @@ class Conversion:
         self.dialect = L.dialect_of(self.plan)
 
     def reports(self) -> dict[int, SourceReport]:
-        rows_in, repeated = self.count_lines()
-        rows = self.typed_rows(self.data_lines(repeated), list(self.readable))
+        rows_in, headers = self.count_lines()
+        rows = self.typed_rows(self.canonical_or_not(self.data_lines(headers), list(self.readable)), list(self.readable))
         parts = self.write_accepted(values.accepted(rows, self.plan, f"`{SOURCE}`"))
         accepted = {number: sum(file.rows for file in files) for number, files in parts.items()}
         short = [number for number in self.readable if accepted[number] < rows_in[number]]
@@ -89,14 +89,16 @@ class Conversion:
         return found
 
     def count_lines(self) -> tuple[dict[int, int], dict[int, int]]:
-        """Data rows of each source, and how many of them look like its header: of equal lines it does not matter which is it."""
-        headers = F.count_if(F.col("value") == F.col("header")).alias("headers")
-        lines = self.read(list(self.readable)).filter(L.is_data(self.dialect))
-        counted = {row[SOURCE]: row for row in lines.groupBy(f"`{SOURCE}`").agg(F.count("*").alias("lines"), headers).collect()}
+        """Data rows of each source, and where its header is, if other lines look like it."""
+        is_header = F.col("value") == F.col("header")
+        first = F.min(F.when(is_header, F.struct("block", "nth"))).alias("first")
+        lines = numbered(self.read(list(self.readable))).filter(L.is_data(self.dialect))
+        counts = F.count("*").alias("lines"), F.count_if(is_header).alias("headers"), first
+        counted = {row[SOURCE]: row for row in lines.groupBy(f"`{SOURCE}`").agg(*counts).collect()}
         if set(counted) != set(self.readable) or any(row["headers"] < 1 for row in counted.values()):
             raise RuntimeError(f"A source lost its header while it was read: {counted}")
         rows_in = {number: row["lines"] - 1 for number, row in counted.items()}
-        return rows_in, {number: row["headers"] - 1 for number, row in counted.items() if row["headers"] > 1}
+        return rows_in, {number: row["first"]["nth"] for number, row in counted.items() if row["headers"] > 1}
 
     def read(self, numbers: list[int]) -> DataFrame:
         uris = {number: self.readable[number].uri for number in numbers}
@@ -105,12 +107,17 @@ class Conversion:
     def headers(self, numbers: list[int]) -> dict[int, Any]:
         return {number: (self.readable[number].header, self.readable[number].layout) for number in numbers}
 
-    def data_lines(self, repeated: dict[int, int]) -> DataFrame:
-        lines = self.read(list(self.readable)).filter(L.is_data(self.dialect) & (F.col("value") != F.col("header")))
-        if not repeated:
-            return lines
-        copies = repeated_headers(self.spark, repeated, self.headers(list(repeated)))
-        return lines.unionByName(copies)
+    def data_lines(self, headers: dict[int, int]) -> DataFrame:
+        """All lines but the headers, of which the places are given where other lines look like them."""
+        lines = self.read(list(self.readable))
+        is_header = F.col("value") == F.col("header")
+        if not headers:
+            return lines.filter(L.is_data(self.dialect) & ~is_header)
+        is_header &= ~F.col(f"`{SOURCE}`").isin(list(headers)) | F.col("nth").isin(list(headers.values()))
+        return numbered(lines).filter(L.is_data(self.dialect) & ~is_header).drop("block", "nth")
+
+    def canonical_or_not(self, lines: DataFrame, numbers: list[int]) -> DataFrame:
+        return L.with_canonical(lines, self.plan, common_layout([self.readable[number].layout for number in numbers]))
 
     def typed_rows(self, lines: DataFrame, numbers: list[int]) -> DataFrame:
         lines = L.with_problem(L.with_fields(lines, self.dialect), self.dialect)
@@ -142,8 +149,8 @@ class Conversion:
     def write_rejects(self, numbers: list[int]) -> dict[int, RejectSummary]:
         if not numbers:
             return {}
-        lines = self.read(numbers).filter(L.is_data(self.dialect))
-        rows = in_file_order(self.typed_rows(lines, numbers))
+        lines = in_file_order(self.read(numbers)).filter(L.is_data(self.dialect))
+        rows = self.typed_rows(self.canonical_or_not(lines, numbers).filter(~F.col("canonical")), numbers)
         rejected = values.rejected(rows, self.plan, L.original_text(F.col("value")), *ORDER, f"`{SOURCE}`")
         out = f"{self.place.spark}rejects/"
         with_names(without_header(rejected), self.manifest).write.partitionBy(SOURCE).parquet(out)

@@ -34,6 +34,14 @@ def read_lines(spark: SparkSession, uris: dict[int, str], headers: dict[int, tup
     return lines.withColumn("file", F.input_file_name()).join(F.broadcast(known), "file", "left").drop("file")
 
 
+def numbered(lines: DataFrame) -> DataFrame:
+    """
+    Adds where a line is, as far as Spark knows: the `block` of its file, and `nth`, which rises in it, is no other line's,
+    and is the same whenever the same files are read. Before anything is filtered or shuffled.
+    """
+    return lines.select("*", F.input_file_block_start().alias("block"), F.monotonically_increasing_id().alias("nth"))
+
+
 def attributed(rows: DataFrame, files: dict[str, int]) -> DataFrame:
     """Rows of parquet files with SOURCE, the number of the source that each file is of."""
     if len(set(files.values())) == 1:
@@ -43,13 +51,6 @@ def attributed(rows: DataFrame, files: dict[str, int]) -> DataFrame:
     named = rows.withColumn("~file", F.input_file_name())
     # Outer: a row of an unknown file must not vanish.
     return named.join(F.broadcast(known), F.col("`~file`") == F.col("file"), "left").drop("file", "~file")
-
-
-def repeated_headers(spark: SparkSession, times: dict[int, int], headers: dict[int, tuple[str, Layout]]) -> DataFrame:
-    """Lines like those of `read_lines`: a source's header line so many times."""
-    rows = [(headers[source][0], source, *_described(*headers[source]), n) for source, n in times.items()]
-    copies = small_table(spark, rows, {"value": "string", **DESCRIBED, "times": "int"})
-    return copies.withColumn("copy", F.explode(F.sequence(F.lit(1), F.col("times")))).drop("times", "copy")
 
 
 def _described(header: str, layout: Layout) -> tuple[str, int, list[int | None]]:

@@ -44,12 +44,38 @@ def computed_once(rows: DataFrame, *names: str) -> DataFrame:
     return rows.select(*(F.when(here, F.col(c)).alias(c) if c in names else F.col(f"`{c}`") for c in rows.columns))
 
 
+def with_canonical(lines: DataFrame, plan: dict[str, Any], layout: Layout | None) -> DataFrame:
+    """Adds `canonical`: whether every value of the line is plainly right. The others may be right, too."""
+    pattern = None if layout is None else canonical_row(plan, layout)
+    line = F.col("value")
+    plain = F.lit(False) if pattern is None else (F.octet_length(line) <= MAX_LINE_BYTES) & line.rlike(pattern)
+    return computed_once(lines.withColumn("canonical", plain), "canonical")
+
+
+def canonical_row(plan: dict[str, Any], layout: Layout) -> str | None:
+    """The regular expression of a line of canonical fields, None if a column has none."""
+    dialect = dialect_of(plan)
+    delimiter = _escaped(dialect.delimiter)
+    fields: list[str] = []
+    for place in range(layout.width):
+        at = layout.places.index(place) if place in layout.places else None
+        # In a column that the contract does not list, whatever needs no care.
+        field = plan["spark"]["columns"][at]["canonical"] if at is not None else rf"[!-~&&[^{delimiter}{_escaped(dialect.quote)}]]++"
+        if field is None:
+            return None
+        # An empty line is no row.
+        required = layout.width == 1 or (at is not None and plan["columns"][at]["required"])
+        fields.append(f"(?:{field})" if required else f"(?:{field})?")
+    return f"^{delimiter.join(fields)}\\z"
+
+
 def with_fields(lines: DataFrame, dialect: Dialect) -> DataFrame:
     """Adds `fields`, null for a line that is no record: as found, a quoted one still with its quotes."""
     delimiter, record = _escaped(dialect.delimiter), _Grammar(dialect)
     line = F.col("value")
     parsed = (
-        F.when(F.octet_length(line) > MAX_LINE_BYTES, None)
+        F.when(F.col("canonical"), F.split(line, delimiter, -1))
+        .when(F.octet_length(line) > MAX_LINE_BYTES, None)
         .when(~line.contains(dialect.quote), F.split(line, delimiter, -1))
         .when(
             line.rlike(record.whole),
@@ -65,7 +91,8 @@ def with_problem(lines: DataFrame, dialect: Dialect) -> DataFrame:
     line, fields, width = F.col("value"), F.col("fields"), F.col("width")
     bytes_ = line.cast("binary")
     problem = (
-        F.when(F.octet_length(line) > MAX_LINE_BYTES, "malformed_row")
+        F.when(F.col("canonical"), None)
+        .when(F.octet_length(line) > MAX_LINE_BYTES, "malformed_row")
         # Spark keeps the bytes of the file whatever they are; Java replaces what is no UTF-8.
         .when(F.decode(bytes_, "UTF-8") != line, "invalid_encoding")
         .when(F.size(fields) == width, None)
@@ -96,7 +123,7 @@ def with_raw(lines: DataFrame, columns: int, layout: Layout | None, quote: str) 
         inner = F.replace(F.substr(found, F.lit(2), F.length(found) - 2), F.lit(quote * 2), F.lit(quote))
         # In a record only a quoted field begins with a quote.
         quoted = F.col("value").contains(quote) & found.startswith(quote)
-        return F.when(found == "", None).when(quoted, F.nullif(inner, F.lit(""))).otherwise(found)
+        return F.when(found == "", None).when(F.col("canonical"), found).when(quoted, F.nullif(inner, F.lit(""))).otherwise(found)
 
     return computed_once(lines.select("*", *(raw(i).alias(name) for i, name in enumerate(names))), *names)
 

@@ -8,11 +8,11 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from .attribution import SOURCE
+from .attribution import SOURCE, numbered
 from .small import small_table
 from .written import parquet_files
 
-# Where in its file a row is, as far as Spark knows: the block, and a number that rises in it. And whether it looks like the header.
+# Where a row is, and whether it looks like the header.
 ORDER = ("block", "nth", "like_header")
 EXAMPLES = 20
 EXAMPLE_CHARS = 500
@@ -28,9 +28,8 @@ class RejectSummary:
 
 
 def in_file_order(rows: DataFrame) -> DataFrame:
-    """Adds the columns of ORDER; before anything is shuffled."""
-    place = F.input_file_block_start().alias("block"), F.monotonically_increasing_id().alias("nth")
-    return rows.select("*", *place, (F.col("value") == F.col("header")).alias("like_header"))
+    """Adds the columns of ORDER; before anything is filtered or shuffled."""
+    return numbered(rows).withColumn("like_header", F.col("value") == F.col("header"))
 
 
 def without_header(rejected: DataFrame) -> DataFrame:

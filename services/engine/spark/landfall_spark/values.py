@@ -1,4 +1,4 @@
-"""Fields to typed values by a compiled plan: its expressions read r<i>, c<i> and v<i>, and are executed as they are."""
+"""Fields to typed values by a compiled plan: its expressions read r<i> and v<i>, and are executed as they are."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from .lines import computed_once
 
 
 def with_values(rows: DataFrame, plan: dict[str, Any]) -> DataFrame:
-    """Adds v0, v1, … in two steps, so that each cast is computed once."""
+    """Adds v0, v1, …"""
     columns = plan["spark"]["columns"]
-    casts = [F.expr(c["cast"]).alias(f"c{i}") for i, c in enumerate(columns) if c["cast"] is not None]
-    values = [F.expr(c["value"]).alias(f"v{i}") for i, c in enumerate(columns)]
-    # What is only there to find a value need not be carried along with it.
-    names = [f"c{i}" for i, c in enumerate(columns) if c["cast"] is not None]
-    cast = computed_once(rows.select("*", *casts), *names)
-    return computed_once(cast.select("*", *values), *(f"v{i}" for i in range(len(columns)))).drop(*names)
+    values = [
+        F.when(F.col("canonical"), F.expr(c["quick"])).otherwise(F.expr(c["value"])).alias(f"v{i}")
+        for i, c in enumerate(columns)
+    ]
+    return computed_once(rows.select("*", *values), *(f"v{i}" for i in range(len(columns))))
 
 
 def accepted(rows: DataFrame, plan: dict[str, Any], *kept: str) -> DataFrame:
     """The rows of which every value is right, as the contract names and types them."""
     right = [F.expr(c["valid"]) for c in plan["spark"]["columns"] if c["valid"] is not None]
-    condition: Column = reduce(Column.__and__, right, F.col("problem").isNull())
+    condition: Column = F.col("canonical") | reduce(Column.__and__, right, F.col("problem").isNull())
     output = [F.col(f"v{i}").alias(column["name"]) for i, column in enumerate(plan["columns"])]
     return rows.filter(condition).select(*output, *kept)
 
