@@ -1,12 +1,14 @@
 import { isUtf8 } from 'node:buffer'
 import type { Plan } from '../../../schemas/plan.ts'
+import type { RejectReason } from '../../../schemas/report.ts'
 import { RefusedSource } from '../refused.ts'
 import { type Layout, matchHeader } from './header.ts'
 import { LineNumbers } from './line-numbers.ts'
+import { Joiner, lineEnds } from './multiline.ts'
 import { type Dialect, headerFields, rowProblem, skipBlanks } from './record.ts'
 import type { RejectLog } from './rejects.ts'
 
-/** A longer line is a reject. DuckDB is told twice that. */
+/** A longer line, or record of several lines, is a reject. DuckDB is told twice that. */
 export const MAX_LINE_BYTES = 1_000_000
 const KEPT_OF_LONG_LINE = 10_000
 const LF = 10
@@ -30,6 +32,7 @@ export class Cleaner {
   readonly #key: string
   readonly #rejects: RejectLog
   readonly #dialect: Dialect
+  readonly #joiner: Joiner | null
   readonly #bytesThatCount = { kinds: new Uint8Array(256), highest: 0 }
   readonly #lineNumbers = new LineNumbers()
   #layout: Layout | undefined
@@ -44,6 +47,7 @@ export class Cleaner {
     this.#key = key
     this.#rejects = rejects
     this.#dialect = { delimiter: plan.source.delimiter.charCodeAt(0), quote: plan.source.quote.charCodeAt(0) }
+    this.#joiner = plan.source.multiline ? new Joiner(this.#dialect, MAX_LINE_BYTES) : null
     const { delimiter, quote } = this.#dialect
     const { kinds } = this.#bytesThatCount
     kinds[delimiter] = DELIMITER
@@ -94,6 +98,9 @@ export class Cleaner {
     let quoted = false
     let runStart = start
     let kept = 0
+    let taken = Math.min(lines, end)
+    const joiner = this.#joiner
+    joiner?.give(bytes, lines, end, last)
     const moveRun = (to: number) => {
       if (kept !== runStart) bytes.copyWithin(kept, runStart, to)
       kept += to - runStart
@@ -106,11 +113,27 @@ export class Cleaner {
       if (kind === DELIMITER) delimiters += 1
       else if (kind === QUOTE) quoted = true
       else if (kind === LINE_END) {
+        let broken: RejectReason | null = null
+        let further = 0
+        if (quoted && joiner !== null && !this.#inLongLine) {
+          const joined = joiner.join(start, i)
+          if (joined === 'more' && start > 0) {
+            taken = start
+            break
+          }
+          if (typeof joined === 'number') {
+            further = lineEnds(bytes.subarray(start, joined))
+            i = joined
+            byte = bytes[i] as number
+          } else if (joined === 'malformed_row') broken = joined
+        }
         const crlf = byte === CR && i + 1 < lines && bytes[i + 1] === LF
         const next = crlf ? i + 2 : i + 1
         this.#line += 1
         const plain = utf8 && !quoted && delimiters > 0 && !this.#inLongLine && i - start <= MAX_LINE_BYTES
-        if ((plain && delimiters === expected) || this.#isRecord(bytes.subarray(start, i))) {
+        const isRecord = (plain && delimiters === expected) || this.#isRecord(bytes.subarray(start, i), broken)
+        this.#line += further
+        if (isRecord) {
           this.#rows += 1
           this.#clean += 1
           if (crlf) {
@@ -118,6 +141,7 @@ export class Cleaner {
             bytes[kept++] = LF
             runStart = next
           } else bytes[i] = LF
+          if (further > 0) this.#lineNumbers.gap(this.#clean + 1, this.#line + 1)
         } else {
           expected = this.#layout ? this.#layout.width - 1 : -1
           moveRun(start)
@@ -131,7 +155,8 @@ export class Cleaner {
       }
     }
     moveRun(start)
-    return { taken: Math.min(lines, end), kept }
+    this.#bytes -= Math.min(lines, end) - taken
+    return { taken, kept }
   }
 
   /** Skips the byte order mark. */
@@ -144,8 +169,12 @@ export class Cleaner {
     return end >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
   }
 
-  /** The careful look at a line. @returns whether it belongs into the clean file; if not, it is seen to */
-  #isRecord(line: Buffer): boolean {
+  /**
+   * The careful look at a line.
+   * @param broken what is wrong with the record that it would begin with the lines after it
+   * @returns whether it belongs into the clean file; if not, it is seen to
+   */
+  #isRecord(line: Buffer, broken: RejectReason | null = null): boolean {
     if (this.#inLongLine) {
       this.#inLongLine = false
       return false
@@ -156,8 +185,9 @@ export class Cleaner {
       return false
     }
     const long = line.length > MAX_LINE_BYTES
-    const reason = long ? 'malformed_row' : rowProblem(line, this.#dialect, this.#layout.width)
-    if (reason === null) return true
+    const problem = long ? 'malformed_row' : rowProblem(line, this.#dialect, this.#layout.width)
+    if (problem === null) return true
+    const reason = problem === 'unclosed_quote' && broken ? broken : problem
     this.#rows += 1
     const original = line.toString('utf8', 0, long ? KEPT_OF_LONG_LINE : line.length)
     this.#rejects.add({ line: this.#line, column: null, value: null, reason, original })

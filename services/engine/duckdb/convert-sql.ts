@@ -30,8 +30,10 @@ function rawRows(plan: Plan, layout: Layout, file: string): string {
   const absent = layout.places.flatMap((place, column) =>
     place === null ? [`CAST(NULL AS VARCHAR) AS r${column}`] : [],
   )
-  const { delimiter, quote } = plan.source
-  const read = `read_csv(${text(file)}, auto_detect = false, header = false, delim = ${text(delimiter)}, quote = ${text(quote)}, escape = ${text(quote)}, columns = {${places.join(', ')}}, nullstr = '', strict_mode = true, new_line = '\\n', max_line_size = ${2 * MAX_LINE_BYTES})`
+  const { delimiter, quote, multiline } = plan.source
+  // Where a thread begins it cannot tell whether it is inside of quotes.
+  const threads = multiline ? ', parallel = false' : ''
+  const read = `read_csv(${text(file)}, auto_detect = false, header = false, delim = ${text(delimiter)}, quote = ${text(quote)}, escape = ${text(quote)}, columns = {${places.join(', ')}}, nullstr = '', strict_mode = true, new_line = '\\n', max_line_size = ${2 * MAX_LINE_BYTES}${threads})`
   return `SELECT ${['*', ...absent].join(', ')} FROM ${read}`
 }
 

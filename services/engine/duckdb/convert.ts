@@ -161,12 +161,13 @@ async function* wrongRows(
   const logged = (await session.rows(selectWrong)).map(({ message }) => parseWrong(String(message)))
   await session.run(forgetWrong)
   const dialect = { delimiter: plan.source.delimiter.charCodeAt(0), quote: plan.source.quote.charCodeAt(0) }
-  const found = await wrongLines(file, logged, dialect, BYTE_ORDER_MARK.length)
+  const { multiline } = plan.source
+  const found = await wrongLines(file, logged, dialect, BYTE_ORDER_MARK.length, multiline)
   if (found.length === expected) {
     yield found.map(({ fields, ...line }) => ({ ...line, value: fields[layout.places[line.column] ?? -1] || null }))
     return
   }
-  const lines = await LineReader.open(file, BYTE_ORDER_MARK.length)
+  const lines = await LineReader.open(file, BYTE_ORDER_MARK.length, multiline ? dialect : null)
   try {
     for await (const rows of session.stream(selectRejected(plan, layout, file))) {
       const wrong: Wrong[] = []

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { WrongRow } from './convert-sql.ts'
+import { recordEnd } from './multiline.ts'
 import { type Dialect, walk } from './record.ts'
 
 const CHUNK = 4 * 1024 ** 2
@@ -15,8 +16,15 @@ export interface WrongLine extends WrongRow {
  * Where wrong rows are in the clean file. DuckDB's parallel pass knows their fields and not their places; but lines of the
  * same fields are all right or all wrong, so finding the fields is finding the rows.
  * @param skip bytes before the first line
+ * @param multiline whether a record may have several lines: then they count as one
  */
-export async function wrongLines(file: string, rows: WrongRow[], dialect: Dialect, skip: number): Promise<WrongLine[]> {
+export async function wrongLines(
+  file: string,
+  rows: WrongRow[],
+  dialect: Dialect,
+  skip: number,
+  multiline = false,
+): Promise<WrongLine[]> {
   const found: WrongLine[] = []
   const wanted = new Wanted(rows, dialect)
   const handle = await open(file)
@@ -35,9 +43,12 @@ export async function wrongLines(file: string, rows: WrongRow[], dialect: Dialec
       let start = 0
       let quote = bytes.indexOf(dialect.quote)
       for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, start)) {
-        ordinal += 1
         if (quote >= 0 && quote < start) quote = bytes.indexOf(dialect.quote, start)
-        const row = wanted.look(bytes, start, end, quote >= 0 && quote < end)
+        const quoted = quote >= 0 && quote < end
+        if (quoted && multiline) end = recordEnd(bytes, start, end, dialect)
+        if (end < 0) break
+        ordinal += 1
+        const row = wanted.look(bytes, start, end, quoted)
         if (row) found.push({ ...row, ordinal, text: bytes.toString('utf8', start, end) })
         start = end + 1
       }
