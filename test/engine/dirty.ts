@@ -64,7 +64,7 @@ export const contracts = [
   },
   {
     source: { delimiter: '\t', quote: "'", multiline: true },
-    day: undefined,
+    day: ['M/d/yyyy', 'yyyy-MM-dd'],
     at: undefined,
     lenient: true,
     partitionBy: 'KEY',
@@ -312,7 +312,8 @@ export function dirtyFile(seed: number, contract: (typeof contracts)[number]): B
         const values = VALUES[name as keyof typeof COLUMNS] ?? VALUES.TEXT
         const value = dice.chance(wild) ? dice.pick(values) : (values[0] ?? '')
         const text = dice.chance(0.02) ? '' : value
-        return written(multiline ? broken(text, dice, wild / 3) : text, delimiter, quote, dice, wild / 3)
+        const breaks = name === 'KEY' || name === 'TEXT' ? 0.3 : wild / 5
+        return written(multiline ? broken(text, dice, breaks) : text, delimiter, quote, dice, wild / 3)
       })
       .join(delimiter)
     const oddity = dice.below(40)
@@ -336,13 +337,26 @@ export function dirtyFile(seed: number, contract: (typeof contracts)[number]): B
   return Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)))
 }
 
+/** Some megabytes of records of several lines, in columns Key and N: long ones, odd ones, and some about as long as the limit. */
+export function longRecords(seed: number): Buffer {
+  const dice = random(seed)
+  const long = () => dice.pick(['x\n', 'y\r\n', 'z\r', 'long', '""']).repeat(dice.below(900))
+  const rows = Array.from({ length: 3000 }, () => {
+    const odd = dice.below(200)
+    if (odd === 0) return `a,"${long()}\n`
+    if (odd === 1) return `"${`${'l'.repeat(999)}\n`.repeat(950 + dice.below(100))}",1\n`
+    return dice.chance(0.5) ? `"${long()}",1\r\n` : `a,${dice.pick(['1', 'x', '"2\n"'])}\n`
+  })
+  return Buffer.from(`Key,N\n${rows.join('')}`)
+}
+
 const noise = (dice: Random) => Array.from({ length: 1 + dice.below(12) }, () => dice.pick(NOISE)).join('')
 
-/** A value with line breaks now and then: inside, or at its edges. */
+/** A value with a line break now and then: before it, behind it, or between it and the same again. */
 function broken(value: string, dice: Random, odd: number): string {
   if (!dice.chance(odd)) return value
-  const at = dice.pick([0, value.length, dice.below(value.length + 1)])
-  return `${value.slice(0, at)}${dice.pick(LINE_BREAKS)}${value.slice(at)}`
+  const lineBreak = dice.pick(LINE_BREAKS)
+  return dice.pick([`${lineBreak}${value}`, `${value}${lineBreak}`, `${value}${lineBreak}${value}`])
 }
 
 /** A value as a field: with blanks around it now and then, and in quotes where it must be, or might be. */
