@@ -18,9 +18,11 @@ const Source = z.strictObject({
   encoding: z.literal('utf-8').default('utf-8').describe('The encoding of the bytes. A byte order mark is skipped.'),
   header: z.literal(true).default(true).describe('The first line that is not blank names the columns.'),
   multiline: z
-    .literal(false)
+    .boolean()
     .default(false)
-    .describe('One line is one record: a quote still open at the end of its line makes the line a reject.'),
+    .describe(
+      'false: one line is one record, and a quote still open at the end of its line makes the line a reject. true: a field in quotes may hold line breaks; where its record ends depends on the lines before it, so one task or thread alone finds the records of a source. A record has at most 1,000,000 bytes: a quote that is not closed until then makes its line alone a reject.',
+    ),
 })
 
 const typeNames = `one of ${SIMPLE_TYPES.join(', ')}, decimal(p,s)`

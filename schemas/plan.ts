@@ -48,7 +48,7 @@ export const Plan = z.object({
   plan: z.literal(1),
   dataset: z.string(),
   version: z.int(),
-  source: z.object({ delimiter: z.string(), quote: z.string() }),
+  source: z.object({ delimiter: z.string(), quote: z.string(), multiline: z.boolean() }),
   columns: z.array(PlanColumn),
   partitionBy: z.string(),
   unknownColumns: z.enum(['refuse', 'ignore']),

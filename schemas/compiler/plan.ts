@@ -9,12 +9,12 @@ import { sparkColumn } from './spark.ts'
 export function compile(contract: Contract): Plan {
   const columns = contract.columns.map(planColumn)
   const { dataset, version, partitionBy, unknownColumns, missingColumns, limits } = contract
-  const { delimiter, quote } = contract.source
+  const { delimiter, quote, multiline } = contract.source
   return {
     plan: 1,
     dataset,
     version,
-    source: { delimiter, quote },
+    source: { delimiter, quote, multiline },
     columns,
     partitionBy,
     unknownColumns,

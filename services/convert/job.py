@@ -19,6 +19,7 @@ from landfall_spark import objects, protocol, values
 from landfall_spark.attribution import SOURCE, common_layout, numbered, read_lines
 from landfall_spark.intake import Intake, take_in
 from landfall_spark.protocol import Manifest, Place, SourceReport, refusal_of, report_of
+from landfall_spark.record_copy import new_boundary
 from landfall_spark.refused import RefusedSource
 from landfall_spark.rejects import ORDER, RejectSummary, in_file_order, summaries, with_names, without_header
 from landfall_spark.session import is_local, reaches
@@ -32,12 +33,14 @@ def convert(spark: SparkSession, manifest: Manifest, place: Place) -> list[Sourc
     spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", "64")
     plan, sources = manifest["plan"], manifest["sources"]
     local = is_local(spark)
+    # One for all, as they are one read.
+    boundary = new_boundary() if plan["source"]["multiline"] else None
 
     def intake(number: int) -> Intake | RefusedSource:
         source = sources[number]
         try:
             in_place = all(reaches(spark, given["uri"]) for given in source["inputs"])
-            return take_in(source, number, plan, place, in_place, local)
+            return take_in(source, number, plan, place, in_place, local, boundary)
         except RefusedSource as error:
             return error
 
@@ -45,15 +48,18 @@ def convert(spark: SparkSession, manifest: Manifest, place: Place) -> list[Sourc
     readable = {number: one for number, one in enumerate(taken) if isinstance(one, Intake)}
     reports = {number: refusal_of(sources[number], one) for number, one in enumerate(taken) if isinstance(one, RefusedSource)}
     if readable:
-        reports |= Conversion(spark, manifest, place, readable).reports()
+        reports |= Conversion(spark, manifest, place, readable, boundary).reports()
     return [reports[number] for number in range(len(sources))]
 
 
 class Conversion:
     """Sources whose headers are right, by their numbers in the manifest."""
 
-    def __init__(self, spark: SparkSession, manifest: Manifest, place: Place, readable: dict[int, Intake]) -> None:
+    def __init__(
+        self, spark: SparkSession, manifest: Manifest, place: Place, readable: dict[int, Intake], boundary: str | None
+    ) -> None:
         self.spark, self.manifest, self.place, self.readable = spark, manifest, place, readable
+        self.boundary = boundary
         self.plan = manifest["plan"]
         self.dialect = L.dialect_of(self.plan)
 
@@ -102,7 +108,7 @@ class Conversion:
 
     def read(self, numbers: list[int]) -> DataFrame:
         uris = {number: self.readable[number].uri for number in numbers}
-        return read_lines(self.spark, uris, self.headers(numbers))
+        return read_lines(self.spark, uris, self.headers(numbers), self.boundary)
 
     def headers(self, numbers: list[int]) -> dict[int, Any]:
         return {number: (self.readable[number].header, self.readable[number].layout) for number in numbers}

@@ -31,7 +31,7 @@ const COLUMNS = {
   FLAG: 'boolean',
 } as const
 
-/** Contracts that differ in what the engines treat apart: the dialect, formats, leniency, and the type of the partition. */
+/** Contracts that differ in what the engines treat apart: the dialect, lines, formats, leniency, and the type of the partition. */
 export const contracts = [
   { source: { delimiter: ',', quote: '"' }, day: ['M/d/yyyy'], at: undefined, lenient: false, partitionBy: 'KEY' },
   {
@@ -54,6 +54,20 @@ export const contracts = [
     at: undefined,
     lenient: false,
     partitionBy: 'TEXT',
+  },
+  {
+    source: { delimiter: ',', quote: '"', multiline: true },
+    day: ['M/d/yyyy'],
+    at: undefined,
+    lenient: false,
+    partitionBy: 'TEXT',
+  },
+  {
+    source: { delimiter: '\t', quote: "'", multiline: true },
+    day: ['M/d/yyyy', 'yyyy-MM-dd'],
+    at: undefined,
+    lenient: true,
+    partitionBy: 'KEY',
   },
 ].map(({ source, day, at, lenient, partitionBy }, i) =>
   parseContract({
@@ -273,10 +287,12 @@ const NOISE = [
   '^^',
 ] as const
 
+const LINE_BREAKS = ['\n', '\r\n', '\r', '\n\n', '\n\r'] as const
+
 /** One dirty file: mostly rows with one or two odd values, some lines of noise, odd line ends, now and then an odd header. */
 export function dirtyFile(seed: number, contract: (typeof contracts)[number]): Buffer {
   const dice = random(seed)
-  const { delimiter, quote } = contract.source
+  const { delimiter, quote, multiline } = contract.source
   const names = contract.columns.map(({ name }) => name as keyof typeof COLUMNS)
   const order = dice.chance(0.3) ? shuffled(names, dice) : names
   const kept = dice.chance(0.2) && contract.missingColumns === 'null' ? order.slice(0, 1 + dice.below(9)) : order
@@ -295,7 +311,9 @@ export function dirtyFile(seed: number, contract: (typeof contracts)[number]): B
       .map((name) => {
         const values = VALUES[name as keyof typeof COLUMNS] ?? VALUES.TEXT
         const value = dice.chance(wild) ? dice.pick(values) : (values[0] ?? '')
-        return written(dice.chance(0.02) ? '' : value, delimiter, quote, dice, wild / 3)
+        const text = dice.chance(0.02) ? '' : value
+        const breaks = name === 'KEY' || name === 'TEXT' ? 0.3 : wild / 5
+        return written(multiline ? broken(text, dice, breaks) : text, delimiter, quote, dice, wild / 3)
       })
       .join(delimiter)
     const oddity = dice.below(40)
@@ -310,6 +328,8 @@ export function dirtyFile(seed: number, contract: (typeof contracts)[number]): B
     else if (oddity === 4) pieces.push(dice.pick(['', ' ', '\u00a0\t', '\t', delimiter, `${quote}${quote}`]))
     else if (oddity === 5) pieces.push(header)
     else if (oddity === 6) pieces.push(row.replace(delimiter, noise(dice)))
+    else if (oddity === 7 && multiline) pieces.push(row.replace(delimiter, `${delimiter}${quote}`))
+    else if (oddity === 8 && multiline) pieces.push(row.replace(quote, dice.pick(LINE_BREAKS)))
     else pieces.push(row)
     pieces.push(end())
   }
@@ -317,12 +337,32 @@ export function dirtyFile(seed: number, contract: (typeof contracts)[number]): B
   return Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)))
 }
 
+/** Some megabytes of records of several lines, in columns Key and N: long ones, odd ones, and some about as long as the limit. */
+export function longRecords(seed: number): Buffer {
+  const dice = random(seed)
+  const long = () => dice.pick(['x\n', 'y\r\n', 'z\r', 'long', '""']).repeat(dice.below(900))
+  const rows = Array.from({ length: 3000 }, () => {
+    const odd = dice.below(200)
+    if (odd === 0) return `a,"${long()}\n`
+    if (odd === 1) return `"${`${'l'.repeat(999)}\n`.repeat(950 + dice.below(100))}",1\n`
+    return dice.chance(0.5) ? `"${long()}",1\r\n` : `a,${dice.pick(['1', 'x', '"2\n"'])}\n`
+  })
+  return Buffer.from(`Key,N\n${rows.join('')}`)
+}
+
 const noise = (dice: Random) => Array.from({ length: 1 + dice.below(12) }, () => dice.pick(NOISE)).join('')
+
+/** A value with a line break now and then: before it, behind it, or between it and the same again. */
+function broken(value: string, dice: Random, odd: number): string {
+  if (!dice.chance(odd)) return value
+  const lineBreak = dice.pick(LINE_BREAKS)
+  return dice.pick([`${lineBreak}${value}`, `${value}${lineBreak}`, `${value}${lineBreak}${value}`])
+}
 
 /** A value as a field: with blanks around it now and then, and in quotes where it must be, or might be. */
 function written(value: string, delimiter: string, quote: string, dice: Random, odd: number): string {
   const padded = dice.chance(odd) ? `${dice.pick(BLANKS)}${value}${dice.pick(BLANKS)}` : value
-  const must = padded.includes(delimiter) || padded.startsWith(quote)
+  const must = padded.includes(delimiter) || padded.startsWith(quote) || /[\r\n]/.test(padded)
   const doubled = padded.replaceAll(quote, quote + quote)
   return must || dice.chance(0.05) ? `${quote}${doubled}${quote}` : padded
 }

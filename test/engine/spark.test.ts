@@ -1,6 +1,10 @@
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseContract } from '../../schemas/contract.ts'
 import { conformance } from './conformance.ts'
+import { longRecords } from './dirty.ts'
+import { duckdb } from './duckdb.ts'
 import { findSpark, type SparkEngine, startSpark } from './spark.ts'
+import { Bench, type Engine, parquetText } from './suite.ts'
 
 const home = await findSpark()
 if (!home) console.warn('No Spark: LANDFALL_SPARK_PYTHON names no Python with pyspark. Its tests are skipped.')
@@ -12,4 +16,32 @@ describe.skipIf(!home)(`Spark${home ? '' : ' (skipped: LANDFALL_SPARK_PYTHON is 
   }, 120_000)
   afterAll(() => spark?.stop(), 60_000)
   conformance(() => spark)
+
+  test('records of several lines are the same as with DuckDB, wherever blocks and tasks of a large source end', async () => {
+    const contract = parseContract({
+      dataset: 'small',
+      source: { multiline: true },
+      columns: [
+        { source: 'Key', name: 'KEY', type: 'string' },
+        { source: 'N', name: 'N', type: 'int' },
+      ],
+      partitionBy: 'KEY',
+      table: { database: 'd', name: 't' },
+    })
+    const outcome = async (engine: Engine) => {
+      const bench = new Bench(engine, contract)
+      try {
+        const { parts, rejects } = await bench.convert('x.csv', longRecords(1))
+        const rows = (await Promise.all(parts.map(({ uri }) => parquetText(uri, '"KEY", "N"')))).flat()
+        const rejected = await parquetText(rejects?.uri ?? '', 'column_name, value, reason, original')
+        return { rows: rows.map((row) => JSON.stringify(row)).sort(), rejected }
+      } finally {
+        bench.remove()
+      }
+    }
+    const [ours, theirs] = [await outcome(spark), await outcome(duckdb)]
+    expect(ours.rejected.length).toBeGreaterThan(100)
+    expect(ours.rejected).toEqual(theirs.rejected)
+    expect(ours.rows).toEqual(theirs.rows)
+  }, 120_000)
 })

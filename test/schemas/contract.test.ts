@@ -112,7 +112,13 @@ describe('a wrong contract names the field, what was expected and what was found
     ['no table', change((c) => Reflect.deleteProperty(c, 'table')), 'table', 'object', 'nothing'],
     ['an upper-case table', change((c) => (c.table.name = 'Small')), 'table.name', 'lower-case', '"Small"'],
     ['a share above 1', change((c) => (c.maxRejectShare = 20)), 'maxRejectShare', '<=1', '20'],
-    ['a multiline source', change((c) => (c.source = { multiline: true })), 'source.multiline', 'false', 'true'],
+    [
+      'a multiline of neither',
+      change((c) => (c.source = { multiline: 'yes' })),
+      'source.multiline',
+      'boolean',
+      '"yes"',
+    ],
     ['a fetch that is no URL', change((c) => (c.fetch = ['x'])), 'fetch[0]', 'URL', '"x"'],
     ['another policy', change((c) => (c.unknownColumns = 'keep')), 'unknownColumns', '"refuse" or "ignore"', '"keep"'],
   ])('%s', (_, contract, path, expected, found) => {

@@ -1,13 +1,15 @@
 import { isUtf8 } from 'node:buffer'
 import type { Plan } from '../../../schemas/plan.ts'
+import type { RejectReason } from '../../../schemas/report.ts'
 import { RefusedSource } from '../refused.ts'
 import { type Layout, matchHeader } from './header.ts'
+import { Joiner, lineEnds } from './multiline.ts'
 import { OddLines } from './odd-lines.ts'
 import { type Dialect, dialectOf, headerFields, rowProblem, skipBlanks } from './record.ts'
 import type { RejectLog } from './rejects.ts'
 import { ACCEPT, FAIL, type RowAutomaton, rowAutomaton } from './row-automaton.ts'
 
-/** A longer line is a reject. DuckDB is told twice that. */
+/** A longer line, or record of several lines, is a reject. DuckDB is told twice that. */
 export const MAX_LINE_BYTES = 1_000_000
 const KEPT_OF_LONG_LINE = 10_000
 const LF = 10
@@ -29,6 +31,7 @@ export class Cleaner {
   readonly #key: string
   readonly #rejects: RejectLog
   readonly #dialect: Dialect
+  readonly #joiner: Joiner | null
   #layout: Layout | undefined
   #automaton: RowAutomaton | undefined
   #bytes = 0
@@ -42,6 +45,7 @@ export class Cleaner {
     this.#key = key
     this.#rejects = rejects
     this.#dialect = dialectOf(plan)
+    this.#joiner = plan.source.multiline ? new Joiner(this.#dialect, MAX_LINE_BYTES) : null
     this.odd = new OddLines(plan.source.delimiter)
   }
 
@@ -76,6 +80,9 @@ export class Cleaner {
         `${this.#key} holds more than ${this.#plan.limits.maxBytes} bytes, the limit of the contract of ${this.#plan.dataset} (limits.maxBytes). Split it, or raise the limit.`,
       )
     const utf8 = isUtf8(bytes.subarray(start, Math.min(lines, end)))
+    const joiner = this.#joiner
+    joiner?.give(bytes, lines, end, last)
+    let taken = Math.min(lines, end)
     let kept = 0
     let runStart = start
     const moveRun = (to: number) => {
@@ -84,7 +91,20 @@ export class Cleaner {
     }
     while (start < lines) {
       const stop = this.#canonicalEnd(bytes, start, utf8)
-      const end = stop < 0 ? lineEnd(bytes, start) : stop
+      let end = stop < 0 ? lineEnd(bytes, start) : stop
+      let broken: RejectReason | null = null
+      let further = 0
+      if (stop < 0 && joiner && !this.#inLongLine) {
+        const joined = joiner.join(start, end)
+        if (joined === 'more' && start > 0) {
+          taken = start
+          break
+        }
+        if (typeof joined === 'number') {
+          further = lineEnds(bytes.subarray(start, joined))
+          end = joined
+        } else if (joined === 'malformed_row') broken = joined
+      }
       const crlf = bytes[end] === CR && end + 1 < lines && bytes[end + 1] === LF
       const next = crlf ? end + 2 : end + 1
       this.#line += 1
@@ -99,12 +119,14 @@ export class Cleaner {
       } else {
         moveRun(start)
         runStart = next
-        this.#odd(bytes.subarray(start, end))
+        this.#odd(bytes.subarray(start, end), broken)
+        this.#line += further
       }
       start = next
     }
     moveRun(start)
-    return { taken: Math.min(lines, end), kept }
+    this.#bytes -= Math.min(lines, end) - taken
+    return { taken, kept }
   }
 
   /** Skips the byte order mark. */
@@ -128,8 +150,8 @@ export class Cleaner {
     return utf8 || isUtf8(bytes.subarray(start, at - 1)) ? at - 1 : -1
   }
 
-  /** The careful look at a line. */
-  #odd(line: Buffer): void {
+  /** The careful look at a line. @param broken what is wrong with the record that it would begin with the lines after it */
+  #odd(line: Buffer, broken: RejectReason | null = null): void {
     if (this.#inLongLine) {
       this.#inLongLine = false
       return
@@ -142,11 +164,12 @@ export class Cleaner {
     }
     this.#rows += 1
     const long = line.length > MAX_LINE_BYTES
-    const reason = long ? 'malformed_row' : rowProblem(line, this.#dialect, this.#layout.width)
-    if (reason === null) {
+    const problem = long ? 'malformed_row' : rowProblem(line, this.#dialect, this.#layout.width)
+    if (problem === null) {
       this.odd.add(this.#line, line)
       return
     }
+    const reason = problem === 'unclosed_quote' && broken ? broken : problem
     const original = line.toString('utf8', 0, long ? KEPT_OF_LONG_LINE : line.length)
     this.#rejects.add({ line: this.#line, column: null, value: null, reason, original })
   }

@@ -70,7 +70,9 @@ const firstFormat = (plan: Plan, kind: 'date' | 'timestamp') =>
 export function createOdd(plan: Plan, layout: Layout, { file }: Segment['odd']): string {
   const { columns } = plan.duckdb
   const places: [string, string][] = ['line', 'byte', 'size'].map((name) => [name, 'BIGINT'])
-  const rows = readCsv(plan, file, { columns: [...places, ...inOrder(layout, () => 'VARCHAR')] })
+  // Where a thread begins it cannot tell whether it is inside of quotes.
+  const more = plan.source.multiline ? ['parallel = false'] : []
+  const rows = readCsv(plan, file, { columns: [...places, ...inOrder(layout, () => 'VARCHAR')], more })
   const absent = layout.places.flatMap((place, i) => (place === null ? [`CAST(NULL AS VARCHAR) AS r${i}`] : []))
   // Step by step, so that each is computed once.
   const raw = `SELECT ${['*', ...absent].join(', ')} FROM ${rows}`

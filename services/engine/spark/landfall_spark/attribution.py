@@ -20,9 +20,14 @@ def common_layout(layouts: Sequence[Layout]) -> Layout | None:
     return layouts[0] if len(set(layouts)) == 1 else None
 
 
-def read_lines(spark: SparkSession, uris: dict[int, str], headers: dict[int, tuple[str, Layout]]) -> DataFrame:
-    """All lines with SOURCE, `header` and `width`, and `places` where sources differ in their layouts."""
-    lines = spark.read.text(list(uris.values()))
+def read_lines(
+    spark: SparkSession, uris: dict[int, str], headers: dict[int, tuple[str, Layout]], boundary: str | None
+) -> DataFrame:
+    """
+    All lines with SOURCE, `header` and `width`, and `places` where sources differ in their layouts.
+    What the boundary ends is one line, where there is one.
+    """
+    lines = spark.read.text(list(uris.values()), lineSep=boundary)
     if len(uris) == 1:
         ((source, (header, layout)),) = headers.items()
         return lines.select("value", *_constants(source, header, layout))

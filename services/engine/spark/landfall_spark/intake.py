@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from . import objects
 from .protocol import Place, Source
 from .record import Layout, header_line, match_header
+from .record_copy import copy_records
 from .refused import RefusedSource
 
 BLOCK = 4 << 20
@@ -33,34 +34,44 @@ class Intake:
     pinned: dict[str, Any] | None
 
 
-def take_in(source: Source, number: int, plan: dict[str, Any], place: Place, in_place: bool, local: bool) -> Intake:
-    """Raises RefusedSource for a source that is not readable as a whole."""
+def take_in(
+    source: Source, number: int, plan: dict[str, Any], place: Place, in_place: bool, local: bool, boundary: str | None
+) -> Intake:
+    """
+    With a boundary, what Spark reads is a copy in which it is behind each record, whatever lines that has.
+    Raises RefusedSource for a source that is not readable as a whole.
+    """
     if len(source["inputs"]) != 1:
         raise ValueError(f"convert takes one input a source, not {len(source['inputs'])}.")
     (given,) = source["inputs"]
     key = objects.key_of(given["uri"])
     packed = key.lower().endswith(".gz")
     with closing(objects.open_source(given)) as stream:
-        if in_place and not packed and PLAIN_CSV.match(given["uri"]):
+        if in_place and boundary is None and not packed and PLAIN_CSV.match(given["uri"]):
             header, layout = _header(_blocks(stream), plan, key, given["bytes"])
             objects.check_current(given)
             return Intake(given["uri"], header, layout, given)
         file = f"{place.temp}/{number:05}.csv"
         content = _inflated(stream) if packed else _blocks(stream)
         try:
-            _copy(content, file, plan, key)
+            if boundary is None:
+                _copy(content, file, plan, key)
+            else:
+                blocks = _limited(_in_blocks(content), plan, key)
+                header, layout = copy_records(blocks, file, boundary, plan, key)
         except zlib.error as error:
             # A stream is judged by what comes first.
             with open(file, "rb") as copied:
-                if copied.seek(0, 2) >= BLOCK:
+                if boundary is None and copied.seek(0, 2) >= BLOCK:
                     copied.seek(0)
                     _header(_blocks(copied), plan, key, 0)
             raise RefusedSource(
                 "corrupt_gzip",
                 f"{key} is not a whole gzip file ({error}). Pack it again and land it again.",
             ) from error
-    with open(file, "rb") as copied:
-        header, layout = _header(_blocks(copied), plan, key, 0)
+    if boundary is None:
+        with open(file, "rb") as copied:
+            header, layout = _header(_blocks(copied), plan, key, 0)
     if local:
         return Intake(f"file://{file}", header, layout, None)
     uri = f"{place.staging}in/{number:05}.csv"
@@ -98,6 +109,27 @@ def _header(blocks: Iterator[bytes], plan: dict[str, Any], key: str, size: int) 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
     return iter(partial(stream.read, BLOCK), b"")
+
+
+def _in_blocks(content: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of at least a block, but for the last."""
+    held: list[bytes] = []
+    missing = BLOCK
+    for piece in content:
+        held.append(piece)
+        missing -= len(piece)
+        if missing <= 0:
+            yield b"".join(held)
+            held, missing = [], BLOCK
+    yield b"".join(held)
+
+
+def _limited(blocks: Iterator[bytes], plan: dict[str, Any], key: str) -> Iterator[bytes]:
+    size = 0
+    for block in blocks:
+        size += len(block)
+        _check_size(size, plan, key)
+        yield block
 
 
 def _copy(content: Iterator[bytes], file: str, plan: dict[str, Any], key: str) -> None:

@@ -13,6 +13,8 @@ from .record import BLANKS, Layout
 # A longer line is a reject, here and in services/engine/duckdb/cleaner.ts.
 MAX_LINE_BYTES = 1_000_000
 KEPT_OF_LONG_LINE = 10_000
+# Behind a line that, of a multiline source, begins a record that is malformed. No line or record ends so otherwise.
+MALFORMED_MARK = "\n"
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,11 @@ def with_problem(lines: DataFrame, dialect: Dialect) -> DataFrame:
 def original_text(line: Column) -> Column:
     """The text of a rejected line, its beginning if it is too long, with U+FFFD for what is no UTF-8."""
     bytes_ = line.cast("binary")
-    kept = F.when(F.octet_length(line) > MAX_LINE_BYTES, F.substring(bytes_, 1, KEPT_OF_LONG_LINE)).otherwise(bytes_)
+    kept = (
+        F.when(F.octet_length(line) > MAX_LINE_BYTES, F.substring(bytes_, 1, KEPT_OF_LONG_LINE))
+        .when(_begins_malformed(line), F.substr(bytes_, F.lit(1), F.octet_length(line) - len(MALFORMED_MARK)))
+        .otherwise(bytes_)
+    )
     # Java gives one U+FFFD for a surrogate's three bytes where the Unicode Standard, and so the other engine, gives three.
     latin = F.regexp_replace(F.decode(kept, "ISO-8859-1"), "\u00ed(?=[\u00a0-\u00bf])", "\u00ff")
     return F.decode(F.encode(latin, "ISO-8859-1"), "UTF-8")
@@ -142,7 +148,12 @@ class _Grammar:
 
 
 def _broken(line: Column, dialect: Dialect) -> Column:
-    return F.when(line.rlike(_Grammar(dialect).unclosed), "unclosed_quote").otherwise("malformed_row")
+    unclosed = line.rlike(_Grammar(dialect).unclosed) & ~_begins_malformed(line)
+    return F.when(unclosed, "unclosed_quote").otherwise("malformed_row")
+
+
+def _begins_malformed(line: Column) -> Column:
+    return line.endswith(MALFORMED_MARK)
 
 
 def _escaped(char: str) -> str:

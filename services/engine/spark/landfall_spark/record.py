@@ -9,6 +9,7 @@ from typing import Any
 from .refused import RefusedSource
 
 BLANKS = "\t\n\v\f\r \u00a0"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SHOWN = 300
 # What is longer without a line end is judged by its beginning.
 LONGEST_HEADER = 4 << 20
@@ -59,12 +60,7 @@ def header_line(blocks: Iterator[bytes], key: str, delimiter: str) -> bytes:
     rest = b""
     for number, block in enumerate(blocks):
         if number == 0:
-            if block[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                raise RefusedSource(
-                    "wrong_encoding",
-                    f"{key} is UTF-16; the contract expects UTF-8. Save it as UTF-8 and land it again.",
-                )
-            block = block.removeprefix(b"\xef\xbb\xbf")
+            block = first_block(block, key)
         *lines, rest = _lines(rest + block)
         for line in lines:
             if not is_blank(line, delimiter):
@@ -72,10 +68,22 @@ def header_line(blocks: Iterator[bytes], key: str, delimiter: str) -> bytes:
         if len(rest) > LONGEST_HEADER:
             return rest
     if is_blank(rest, delimiter):
-        raise RefusedSource(
-            "empty_file", f"{key} has no header line: it is empty. Land it again with its header."
-        )
+        raise no_header(key)
     return rest
+
+
+def first_block(block: bytes, key: str) -> bytes:
+    """Skips the byte order mark. Raises RefusedSource for UTF-16."""
+    if block[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise RefusedSource(
+            "wrong_encoding",
+            f"{key} is UTF-16; the contract expects UTF-8. Save it as UTF-8 and land it again.",
+        )
+    return block.removeprefix(BYTE_ORDER_MARK)
+
+
+def no_header(key: str) -> RefusedSource:
+    return RefusedSource("empty_file", f"{key} has no header line: it is empty. Land it again with its header.")
 
 
 def _lines(block: bytes) -> list[bytes]:
