@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { projectRoot } from '../infra/local/paths.ts'
-import { findSpark } from './engine/spark.ts'
+import { BRIEF, findSpark } from './engine/spark.ts'
 
 const home = await findSpark()
 
@@ -11,10 +11,9 @@ function pytest({ python, javaHome }: NonNullable<typeof home>): Promise<{ code:
   const JAVA_HOME = javaHome ?? process.env.JAVA_HOME
   const env = {
     ...process.env,
+    ...BRIEF,
     ...(JAVA_HOME ? { JAVA_HOME } : {}),
     LANDFALL_SPARK_MEMORY: '1g',
-    // Java's second compiler pays off after minutes: without it these tests take half the time.
-    JAVA_TOOL_OPTIONS: '-XX:TieredStopAtLevel=1',
     PYTHONDONTWRITEBYTECODE: '1',
   }
   const args = ['-m', 'pytest', '--quiet', '--no-header', '--tb=short', join(projectRoot, 'test')]
