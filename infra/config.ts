@@ -47,8 +47,6 @@ export const JOB_CODE: { [E in Engine]: Extract<JobCode, { engine: E }> } = {
 /** All that differs between AWS and a laptop. The constructs ask this object and never where they are. */
 export interface Config {
   jobs: JobCode
-  /** Of a run of a Glue job: Glue's type (G.1X: 4 vCPU, 16 GB) and how many there may be at most, the driver being one. */
-  workers: { type: 'G.1X' | 'G.2X' | 'G.4X' | 'G.8X'; most: number }
   /** Where a deployer uploads the functions' code, or undefined for the bootstrapped bucket of the account. */
   assetsBucket: string | undefined
   /** CDK checks its templates against CloudFormation's own schemas before anything is deployed. It takes a second. */
@@ -86,7 +84,6 @@ export interface Config {
 
 export const aws: Config = {
   jobs: JOB_CODE.spark,
-  workers: { type: 'G.1X', most: 10 },
   assetsBucket: undefined,
   validateTemplates: true,
   removal: RemovalPolicy.RETAIN,

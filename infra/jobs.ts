@@ -1,6 +1,7 @@
 import { CfnJob } from 'aws-cdk-lib/aws-glue'
 import { type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
+import { EngineSize } from '../schemas/contract.ts'
 import type { Config, JobStage } from './config.ts'
 import { glueLogs, list, objects, READ, WRITE } from './grants.ts'
 import { deployCode } from './job-code.ts'
@@ -8,6 +9,8 @@ import type { Stateful } from './stateful.ts'
 
 /** Dispatch runs one job for each dataset; these more cover that Glue frees a slot some time after it reports the end. */
 const SPARE_RUNS = 4
+/** Of a run that nobody but a person can have started: dispatch starts each with the size of its dataset's contract. */
+const DEFAULT_SIZE = EngineSize.parse({})
 
 /** A job reads its sources and its manifest, and writes to its own stage's staging: it can publish nothing. */
 function jobRights(stage: JobStage, { raw, processing, staging }: Stateful): PolicyStatement[] {
@@ -40,14 +43,14 @@ export class Job extends Construct {
       role: role.roleArn,
       command: { name: 'glueetl', pythonVersion: '3', scriptLocation: code.scriptLocation },
       glueVersion: '5.0',
-      workerType: config.workers.type,
-      numberOfWorkers: config.workers.most,
+      workerType: DEFAULT_SIZE.workers.type,
+      numberOfWorkers: DEFAULT_SIZE.workers.most,
       defaultArguments: code.arguments,
       executionProperty: { maxConcurrentRuns: stateful.contracts.length + SPARE_RUNS },
       // Dispatch and sweep retry and queue; Glue doing it as well would run a batch behind the ledger's back.
       maxRetries: 0,
       jobRunQueuingEnabled: false,
-      timeout: 60,
+      timeout: DEFAULT_SIZE.timeoutMinutes,
     })
     // A run that starts before its role can read fails for no reason of its own.
     job.node.addDependency(role)

@@ -68,6 +68,31 @@ const Limits = z.strictObject({
   maxRatio: z.number().min(1).default(200).describe('Inflated bytes per packed byte of one zip member, at most.'),
 })
 
+/** What one run of a dataset's Glue jobs may use. The defaults are also those of the deployed jobs. */
+export const EngineSize = z.strictObject({
+  workers: z
+    .strictObject({
+      type: z
+        .enum(['G.1X', 'G.2X', 'G.4X', 'G.8X'])
+        .default('G.1X')
+        .describe('Type of the workers in Glue: G.1X has 4 vCPU and 16 GB, G.2X, G.4X and G.8X 2, 4 and 8 times that.'),
+      most: z
+        .int()
+        .min(2)
+        .default(10)
+        .describe('Workers of one run at most, the driver being one. Glue scales below it by itself.'),
+    })
+    .prefault({})
+    .describe('The machines of one run.'),
+  timeoutMinutes: z
+    .int()
+    .min(1)
+    .max(10_080)
+    .default(60)
+    .describe('Glue ends a run that takes longer; its sources are then tried again one by one. At most 7 days.'),
+})
+export type EngineSize = z.infer<typeof EngineSize>
+
 /** What one dataset is: the only place that knows its columns, its table and its rules. */
 export const Contract = z
   .strictObject({
@@ -99,6 +124,9 @@ export const Contract = z
       .default('refuse')
       .describe('What a file gets whose header lacks a column. `null` never applies to a required column.'),
     limits: Limits.prefault({}).describe('Beyond these a file is refused.'),
+    engine: EngineSize.prefault({}).describe(
+      'What one run of its Glue jobs may use. A laptop has the machine that it is.',
+    ),
     fetch: z
       .array(z.url({ protocol: /^https?$/ }))
       .default([])

@@ -3,9 +3,6 @@
 import os
 import shutil
 
-# Above it Spark spills to disk. The driver is all there is here: executors are threads in it.
-MEMORY = "4g"
-
 
 def spark_python():
     python = os.environ.get("LANDFALL_SPARK_PYTHON")
@@ -15,21 +12,15 @@ def spark_python():
 
 
 def spark_environment(python, arguments, folder, fetch):
-    """The environment that pyspark starts a session in. What a job sets itself is set later, and is the same on Glue.
+    """The environment that pyspark starts a session in: what is of this run. The rest the job sets itself, in session.py.
 
     `folder` is the run's own, for all that it leaves on the disk; `fetch` turns the location of a file into a local path.
     """
     options = {
         "spark.master": "local[*]",
-        "spark.driver.memory": os.environ.get("LANDFALL_SPARK_MEMORY", MEMORY),
-        # Neither listens where others could reach it, nor asks the resolver for this machine's name.
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        # A run's error message is the end of its log.
-        "spark.ui.showConsoleProgress": "false",
         "spark.sql.warehouse.dir": os.path.join(folder, "spark-warehouse"),
-        "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder} -XX:-UsePerfData",
+        # The extra ones are the job's: of a setting that is given twice, only this one would count.
+        "spark.driver.defaultJavaOptions": f"-Djava.io.tmpdir={folder} -XX:-UsePerfData",
     }
     submit = [f"--conf '{name}={value}'" for name, value in options.items()]
     if "--conf" in arguments:

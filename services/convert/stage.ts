@@ -27,6 +27,7 @@ export function convertStage(env: z.output<typeof ConvertEnv>): ConvertWiring {
       stage: 'convert',
       jobName: env.JOB_NAME,
       plan: (dataset) => compile(contractOf(deps.contracts, dataset)),
+      size: (dataset) => contractOf(deps.contracts, dataset).engine,
       inputs: (run) => convertInputs(deps, run),
       settle: (...args) => settleConverted(deps, ...args),
     },

@@ -1,4 +1,4 @@
-import type { Contract } from '../../schemas/contract.ts'
+import type { Contract, EngineSize } from '../../schemas/contract.ts'
 import type { Manifest, ManifestSource } from '../../schemas/manifest.ts'
 import type { Plan } from '../../schemas/plan.ts'
 import { Failed } from '../lambda/errors.ts'
@@ -22,6 +22,7 @@ export type JobStage = {
   stage: 'convert' | 'partition'
   jobName: string
   plan: (dataset: string) => Plan
+  size: (dataset: string) => EngineSize
   /** What the job reads for a run; undefined where it is not there any more. */
   inputs: (run: Run) => Promise<ManifestSource['inputs'] | undefined>
 }
@@ -129,7 +130,7 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   const held = { when: [{ attribute: 'batch', is: 'equal', to: slot.batch } as const] }
   // Written before the start: whatever dies from here on, the sweep can ask Glue for the run of this manifest.
   if (!(await ledger.table.write([{ update: slotKey(queue), set: { items, manifest: uri }, ...held }]))) return true
-  const jobRunId = await glue.startJob(stage.jobName, uri)
+  const jobRunId = await glue.startJob(stage.jobName, uri, stage.size(queue.dataset))
   const leaseUntil = ledger.now().getTime() + LEASE_MS
   await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, ...held }])
   return true

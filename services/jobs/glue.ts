@@ -12,6 +12,7 @@ import {
   StartJobRunCommand,
   type StorageDescriptor,
 } from '@aws-sdk/client-glue'
+import type { EngineSize } from '../../schemas/contract.ts'
 import { TryAgain } from '../lambda/errors.ts'
 
 export type JobState = 'running' | 'succeeded' | 'failed'
@@ -32,7 +33,7 @@ export type CatalogPartition = { value: string; location: string }
 /** What stages need of Glue. */
 export interface Glue {
   /** Throws TryAgain when Glue has no slot or throttles. */
-  startJob(job: string, manifest: string): Promise<string>
+  startJob(job: string, manifest: string, size: EngineSize): Promise<string>
   job(job: string, id: string): Promise<JobStatus | undefined>
   /** The newest run that was given this manifest; the answer to "did my StartJobRun arrive?". */
   jobByManifest(job: string, manifest: string): Promise<JobStatus | undefined>
@@ -86,9 +87,17 @@ export class AwsGlue implements Glue {
     this.#glue = glue
   }
 
-  async startJob(job: string, manifest: string): Promise<string> {
+  async startJob(job: string, manifest: string, { workers, timeoutMinutes }: EngineSize): Promise<string> {
     const { JobRunId = '' } = await this.#glue
-      .send(new StartJobRunCommand({ JobName: job, Arguments: { '--manifest': manifest } }))
+      .send(
+        new StartJobRunCommand({
+          JobName: job,
+          Arguments: { '--manifest': manifest },
+          WorkerType: workers.type,
+          NumberOfWorkers: workers.most,
+          Timeout: timeoutMinutes,
+        }),
+      )
       .catch(notNow(`a run of ${job}`))
     return JobRunId
   }

@@ -27,6 +27,7 @@ export function partitionStage(env: z.output<typeof PartitionEnv>): PartitionWir
       stage: 'partition',
       jobName: env.JOB_NAME,
       plan: (dataset) => compile(contractOf(deps.contracts, dataset)),
+      size: (dataset) => contractOf(deps.contracts, dataset).engine,
       inputs: (run) => partitionInputs(deps, run),
       settle: (...args) => settlePartitioned(deps, ...args),
       around: aroundPublishing(deps),

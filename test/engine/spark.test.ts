@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseContract } from '../../schemas/contract.ts'
 import { conformance } from './conformance.ts'
+import { compare } from './differential.ts'
 import { longRecords } from './dirty.ts'
 import { duckdb } from './duckdb.ts'
-import { findSpark, type SparkEngine, startSpark } from './spark.ts'
+import { BRIEF, findSpark, type SparkEngine, startSpark } from './spark.ts'
 import { Bench, type Engine, parquetText } from './suite.ts'
 
 const home = await findSpark()
@@ -12,7 +13,7 @@ if (!home) console.warn('No Spark: LANDFALL_SPARK_PYTHON names no Python with py
 describe.skipIf(!home)(`Spark${home ? '' : ' (skipped: LANDFALL_SPARK_PYTHON is not set)'}`, () => {
   let spark: SparkEngine
   beforeAll(async () => {
-    if (home) spark = await startSpark(home)
+    if (home) spark = await startSpark(home, BRIEF)
   }, 120_000)
   afterAll(() => spark?.stop(), 60_000)
   conformance(() => spark)
@@ -44,4 +45,12 @@ describe.skipIf(!home)(`Spark${home ? '' : ' (skipped: LANDFALL_SPARK_PYTHON is 
     expect(ours.rejected).toEqual(theirs.rejected)
     expect(ours.rows).toEqual(theirs.rows)
   }, 120_000)
+
+  // In this file for the sake of its JVM, which is warm by now.
+  test('gives what DuckDB gives for the same dirty files', async () => {
+    const seeds = Array.from({ length: 32 }, (_, i) => 1 + i)
+    const differences = await compare(spark, seeds)
+    // With the bytes of each file, to make a case of.
+    expect(JSON.stringify(differences, null, 2)).toBe('[]')
+  }, 300_000)
 })

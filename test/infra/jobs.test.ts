@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { aws, JOB_CODE, JOB_STAGES, type JobCode, laptop } from '../../infra/config.ts'
 import { readAssembly } from '../../infra/local/assembly.ts'
+import { EngineSize } from '../../schemas/contract.ts'
 import { placesOf, resources, runnersOf, templates, text } from './templates.ts'
 
 /** What a configuration deploys of its jobs, with the files that it uploads. */
@@ -34,21 +35,20 @@ describe('the Glue jobs', () => {
   ])('are one a stage on $where, which Glue neither queues nor retries by itself', ({ deployed }) => {
     const jobs = jobsOf(deployed)
     expect(jobs).toHaveLength(JOB_STAGES.length)
+    const { workers, timeoutMinutes } = EngineSize.parse({})
     for (const job of jobs) {
-      expect(job).toMatchObject({ MaxRetries: 0, JobRunQueuingEnabled: false, Timeout: 60, GlueVersion: '5.0' })
+      expect(job).toMatchObject({ MaxRetries: 0, JobRunQueuingEnabled: false, GlueVersion: '5.0' })
+      // What a contract says by default; dispatch gives each run what its own contract says.
+      expect(job).toMatchObject({ WorkerType: workers.type, NumberOfWorkers: workers.most, Timeout: timeoutMinutes })
       // One at a time for each dataset, and some for slots that Glue has not freed yet.
       const { MaxConcurrentRuns } = (job as Record<string, unknown>).ExecutionProperty as { MaxConcurrentRuns: number }
       expect(MaxConcurrentRuns).toBeGreaterThan(deployed.stateful.contracts.length)
     }
   })
 
-  it('are Spark on AWS, of up to ten workers, with metrics and logs as they run, and without bookmarks', () => {
+  it('are Spark on AWS, which scale their workers, with metrics and logs as they run, and without bookmarks', () => {
     for (const job of jobsOf(onAws)) {
-      expect(job).toMatchObject({
-        Command: { Name: 'glueetl', PythonVersion: '3' },
-        WorkerType: 'G.1X',
-        NumberOfWorkers: 10,
-      })
+      expect(job).toMatchObject({ Command: { Name: 'glueetl', PythonVersion: '3' } })
       expect(job.arguments).toEqual({
         '--extra-py-files': expect.anything(),
         '--enable-auto-scaling': 'true',

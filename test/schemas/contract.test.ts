@@ -78,6 +78,7 @@ test('says its defaults', () => {
     unknownColumns: 'refuse',
     missingColumns: 'refuse',
     limits: { maxMembers: 1000, maxRatio: 200 },
+    engine: { workers: { type: 'G.1X', most: 10 }, timeoutMinutes: 60 },
     fetch: [],
   })
 })
@@ -120,6 +121,15 @@ describe('a wrong contract names the field, what was expected and what was found
       '"yes"',
     ],
     ['a fetch that is no URL', change((c) => (c.fetch = ['x'])), 'fetch[0]', 'URL', '"x"'],
+    [
+      'an unknown worker',
+      change((c) => (c.engine = { workers: { type: 'G.3X' } })),
+      'engine.workers.type',
+      'G.2X',
+      'G.3X',
+    ],
+    ['a driver alone', change((c) => (c.engine = { workers: { most: 1 } })), 'engine.workers.most', '>=2', '1'],
+    ['eight days', change((c) => (c.engine = { timeoutMinutes: 11_520 })), 'engine.timeoutMinutes', '<=10080', '11520'],
     ['another policy', change((c) => (c.unknownColumns = 'keep')), 'unknownColumns', '"refuse" or "ignore"', '"keep"'],
   ])('%s', (_, contract, path, expected, found) => {
     const error = errorOf(contract)

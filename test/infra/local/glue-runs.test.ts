@@ -21,6 +21,9 @@ async function job(Name: string, options: { ScriptLocation?: string; MaxConcurre
     Command: { Name: 'glueetl', ScriptLocation },
     DefaultArguments: { '--bucket': Bucket, '--enable-metrics': 'true', '--TempDir': 's3://nowhere/' },
     ExecutionProperty: { MaxConcurrentRuns },
+    WorkerType: 'G.1X',
+    NumberOfWorkers: 10,
+    Timeout: 60,
   })
   return Name
 }
@@ -125,6 +128,17 @@ describe('a Glue run', () => {
     const id = await start(JobName, { '--do': 'hang' }, 0.005)
     expect((await events.next()).detail).toMatchObject({ state: 'TIMEOUT', severity: 'WARN', jobRunId: id })
     expect((await state(JobName, id))?.ErrorMessage).toContain('timeout of 0.005 minutes')
+  })
+
+  it('has the workers and the time that it was started with, else those of its job', async () => {
+    const JobName = await job('sizes', { MaxConcurrentRuns: 2 })
+    const own = { WorkerType: 'G.4X', NumberOfWorkers: 25, Timeout: 90 } as const
+    const { JobRunId = '' } = await glue.startJobRun({ JobName, Arguments: { '--do': 'fail' }, ...own })
+    expect(await state(JobName, JobRunId)).toMatchObject(own)
+    const plain = await start(JobName, { '--do': 'fail' })
+    expect(await state(JobName, plain)).toMatchObject({ WorkerType: 'G.1X', NumberOfWorkers: 10, Timeout: 60 })
+    const ends = [(await events.next()).detail, (await events.next()).detail]
+    expect(ends).toEqual([expect.objectContaining({ state: 'FAILED' }), expect.objectContaining({ state: 'FAILED' })])
   })
 
   it('is listed newest first, a page at a time', async () => {

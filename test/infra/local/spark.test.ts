@@ -102,7 +102,8 @@ describe('a Spark run', async () => {
     const all = { '--JOB_NAME': 'spark', '--JOB_RUN_ID': JobRunId, ...given, '--manifest': 's3://m/1' }
     expect(argv).toEqual(Object.entries(all).flat())
     expect(env.AWS_ENDPOINT_URL).toBe(local.endpoint)
-    expect(env.PYSPARK_SUBMIT_ARGS).toContain("--conf 'spark.driver.memory=3g' ")
+    // The job itself sets what it takes, as for every JVM of its own.
+    expect(env.LANDFALL_SPARK_MEMORY).toBe('3g')
     expect(env.PYSPARK_SUBMIT_ARGS).toMatch(/--conf spark\.sql\.shuffle\.partitions=7 pyspark-shell$/)
     // What a run leaves on the disk goes with it.
     expect(env.TMPDIR).toContain(`landfall-run-${local.pid}/spark-`)

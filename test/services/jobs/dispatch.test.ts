@@ -50,6 +50,18 @@ describe('dispatch', () => {
     ])
   })
 
+  it.each(['convert', 'partition'] as const)(
+    'starts the job of %s with the workers and the time that the contract gives it',
+    async (stage) => {
+      const world = await withQueued('a')
+      await world.dispatch('convert')
+      world.endJobs()
+      await world.pump()
+      const sizes = world.glue.jobs.filter(({ job }) => job === stage).map(({ size }) => size)
+      expect(sizes).toEqual([{ workers: { type: 'G.2X', most: 4 }, timeoutMinutes: 90 }])
+    },
+  )
+
   it('is busy while a job is at work, and idle when nothing waits', async () => {
     const world = await withQueued('a')
     await world.dispatch('convert')

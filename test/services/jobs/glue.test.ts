@@ -1,8 +1,10 @@
-import { BatchDeletePartitionCommand, type GlueClient } from '@aws-sdk/client-glue'
+import { BatchDeletePartitionCommand, type GlueClient, StartJobRunCommand } from '@aws-sdk/client-glue'
 import { describe, expect, it } from 'vitest'
+import type { EngineSize } from '../../../schemas/contract.ts'
 import { AwsGlue } from '../../../services/jobs/glue.ts'
 
 const table = { database: 'db', name: 'tab' }
+const size: EngineSize = { workers: { type: 'G.4X', most: 25 }, timeoutMinutes: 90 }
 const answering = (answer: (command: object) => unknown) =>
   new AwsGlue({ send: async (command: object) => answer(command) } as unknown as GlueClient)
 const failing = (name: string) =>
@@ -14,10 +16,26 @@ const errors = (ErrorCode: string) => ({
 })
 
 describe('Glue', () => {
+  it("starts a run with its manifest, and with workers and a time of its own in place of the job's", async () => {
+    let asked: object | undefined
+    const glue = answering((command) => {
+      if (command instanceof StartJobRunCommand) asked = command.input
+      return { JobRunId: 'jr_1' }
+    })
+    expect(await glue.startJob('convert', 's3://m', size)).toBe('jr_1')
+    expect(asked).toEqual({
+      JobName: 'convert',
+      Arguments: { '--manifest': 's3://m' },
+      WorkerType: 'G.4X',
+      NumberOfWorkers: 25,
+      Timeout: 90,
+    })
+  })
+
   it.each(['ConcurrentRunsExceededException', 'ThrottlingException'])(
     'is busy when it answers a start with %s',
     async (name) => {
-      await expect(failing(name).startJob('convert', 's3://m')).rejects.toMatchObject({
+      await expect(failing(name).startJob('convert', 's3://m', size)).rejects.toMatchObject({
         retryable: true,
         message: `Glue would not start a run of convert now: ${name}.`,
       })

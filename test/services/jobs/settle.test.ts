@@ -3,7 +3,7 @@ import type { SourceReport } from '../../../schemas/report.ts'
 import { jobEnded } from '../../../services/jobs/job-ended.ts'
 import { settle } from '../../../services/jobs/settle.ts'
 import { csv, HEADER } from '../memory/engine.ts'
-import { DELIVERY, PROCESSING, QUARANTINE, World } from '../memory/world.ts'
+import { contract, DELIVERY, PROCESSING, QUARANTINE, World } from '../memory/world.ts'
 
 async function atWork(files: Record<string, string>) {
   const world = new World()
@@ -200,7 +200,7 @@ describe('an end event', () => {
 
   it('is none of ours when no manifest of ours started the run', async () => {
     const world = new World()
-    await world.glue.startJob('convert', 's3://elsewhere/x.json')
+    await world.glue.startJob('convert', 's3://elsewhere/x.json', contract.engine)
     world.glue.end('jr_1')
     expect(await event(world, 'jr_1')).toBeUndefined()
     expect(await event(world, 'jr_unknown')).toBeUndefined()

@@ -1,7 +1,8 @@
+import type { EngineSize } from '../../../schemas/contract.ts'
 import type { CatalogPartition, Glue, JobStatus, TableName } from '../../../services/jobs/glue.ts'
 import { TryAgain } from '../../../services/lambda/errors.ts'
 
-type JobRun = JobStatus & { job: string; manifest: string; holdsSlot: boolean }
+type JobRun = JobStatus & { job: string; manifest: string; size: EngineSize; holdsSlot: boolean }
 export type JobEnd = 'SUCCEEDED' | 'FAILED' | 'TIMEOUT' | 'STOPPED'
 
 /** Glue as the stages use it. Job runs and crawls end when a test ends them, and free their slots when it says so. */
@@ -20,7 +21,7 @@ export class MemoryGlue implements Glue {
     this.#now = now
   }
 
-  async startJob(job: string, manifest: string): Promise<string> {
+  async startJob(job: string, manifest: string, size: EngineSize): Promise<string> {
     const held = this.jobs.filter((run) => run.job === job && run.holdsSlot).length
     if (held >= this.maxConcurrentRuns)
       throw new TryAgain('glue_busy', `Glue would not start a run of ${job} now: ConcurrentRunsExceededException.`)
@@ -29,6 +30,7 @@ export class MemoryGlue implements Glue {
       id,
       job,
       manifest,
+      size,
       state: 'running',
       why: 'RUNNING',
       holdsSlot: true,

@@ -42,6 +42,7 @@ export const contract = parseContract({
   ],
   partitionBy: 'COUNTRY',
   table: { database: 'db', name: 'tab' },
+  engine: { workers: { type: 'G.2X', most: 4 }, timeoutMinutes: 90 },
 })
 
 type Stage = 'unzip' | 'convert' | 'partition' | 'catalog'
@@ -94,10 +95,12 @@ export class World {
       quarantineBucket: QUARANTINE,
     }
     const plan = () => compile(contract)
+    const size = () => contract.engine
     this.convert = {
       stage: 'convert',
       jobName: 'convert',
       plan,
+      size,
       inputs: (run) => convertInputs(this.deps, run),
       settle: (...args) => settleConverted(this.deps, ...args),
     }
@@ -105,6 +108,7 @@ export class World {
       stage: 'partition',
       jobName: 'partition',
       plan,
+      size,
       inputs: (run) => partitionInputs(this.deps, run),
       settle: (...args) => settlePartitioned(this.deps, ...args),
       around: aroundPublishing(this.deps),

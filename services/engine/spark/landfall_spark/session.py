@@ -28,12 +28,15 @@ SETTINGS = {
 
 # Only where this process starts the JVM: on Glue, and under spark-submit, it runs already.
 LOCAL_SETTINGS = {
+    # Above it Spark spills to disk. The driver is all there is here: executors are threads in it.
     "spark.driver.memory": os.environ.get("LANDFALL_SPARK_MEMORY", "4g"),
     # Throughput counts, not pauses: a quarter less time than with the default.
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
+    # Neither listens where others could reach it, nor asks the resolver for this machine's name.
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.ui.enabled": "false",
+    # A run's error message is the end of its log.
     "spark.ui.showConsoleProgress": "false",
 }
 

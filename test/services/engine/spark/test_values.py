@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from landfall_spark.small import small_table
+from landfall_spark.values import accepted, rejected, schema_of, with_values
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+Row = tuple[str | None, ...]
+TYPES = {"r0": "string", "r1": "string", "r2": "string", "problem": "string", "value": "string", "n": "int"}
+RIGHT: Row = ("a", "1", "2", None, "a,1,2")
+ROWS: list[Row] = [
+    RIGHT,
+    (None, "1", None, None, ",1,"),
+    ("b", None, "2", None, "b,,2"),
+    ("c", "1", "x", None, "c,1,x"),
+    ("d", "y", "x", None, "d,y,x"),
+    (None, None, None, "too_few_fields", "e"),
+]
+
+
+@pytest.fixture
+def valued(spark: SparkSession, plan: dict[str, Any]) -> DataFrame:
+    rows = small_table(spark, [(*row, n) for n, row in enumerate(ROWS)], TYPES)
+    return with_values(rows, plan)
+
+
+def test_values_are_what_the_expressions_of_the_plan_say(valued: DataFrame) -> None:
+    assert valued.columns == [*TYPES, "v0", "v1", "v2"]
+    found = [(row["v0"], row["v1"], row["v2"]) for row in valued.collect()]
+    assert found == [("A", 1, 2), (None, 1, None), ("B", None, 2), ("C", 1, None), ("D", None, None), (None, None, None)]
+
+
+def test_rows_of_right_values_are_accepted_by_the_names_and_types_of_the_contract(
+    spark: SparkSession, valued: DataFrame, plan: dict[str, Any]
+) -> None:
+    rows = accepted(valued, plan, "n")
+    assert [tuple(row) for row in rows.collect()] == [("A", 1, 2, 0), (None, 1, None, 1)]
+    declared = spark.createDataFrame([], schema_of(plan))
+    assert rows.drop("n").dtypes == declared.dtypes == [("KEY", "string"), ("FIRST", "int"), ("SECOND", "int")]
+
+
+def test_each_other_row_is_rejected_for_its_first_wrong_column(valued: DataFrame, plan: dict[str, Any]) -> None:
+    rows = rejected(valued, plan, F.col("value"), "n")
+    assert rows.columns == ["line", "column_name", "value", "reason", "original", "n"]
+    assert [tuple(row) for row in rows.collect()] == [
+        (None, "First Number", None, "required_missing", "b,,2", 2),
+        (None, "Second", "x", "not_an_integer", "c,1,x", 3),
+        (None, "First Number", "y", "not_an_integer", "d,y,x", 4),
+        (None, None, None, "too_few_fields", "e", 5),
+    ]
+
+
+def test_every_row_is_either_accepted_or_rejected(valued: DataFrame, plan: dict[str, Any]) -> None:
+    taken = [row["n"] for row in accepted(valued, plan, "n").collect()]
+    left = [row["n"] for row in rejected(valued, plan, F.col("value"), "n").collect()]
+    assert sorted(taken + left) == list(range(len(ROWS)))
+
+
+def test_a_plan_of_which_no_column_can_be_wrong_rejects_only_what_is_no_record(
+    spark: SparkSession, plan: dict[str, Any]
+) -> None:
+    texts = {**plan, "columns": plan["columns"][:1], "spark": {"columns": plan["spark"]["columns"][:1]}}
+    rows = with_values(small_table(spark, [(*row, 0) for row in ROWS], TYPES), texts)
+    assert accepted(rows, texts).count() == len(ROWS) - 1
+    assert [row["reason"] for row in rejected(rows, texts, F.col("value")).collect()] == ["too_few_fields"]
