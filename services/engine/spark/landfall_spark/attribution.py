@@ -21,7 +21,7 @@ def common_layout(layouts: Sequence[Layout]) -> Layout | None:
 
 
 def read_lines(
-    spark: SparkSession, uris: dict[int, str], headers: dict[int, tuple[str, Layout]], boundary: str | None
+    spark: SparkSession, uris: dict[int, str], headers: dict[int, tuple[str, Layout]], boundary: str | None = None
 ) -> DataFrame:
     """
     All lines with SOURCE, `header` and `width`, and `places` where sources differ in their layouts.

@@ -41,13 +41,21 @@ def plan() -> dict[str, Any]:
     def number(index: int, required: bool) -> dict[str, Any]:
         return {
             "type": "INT",
-            "cast": f"try_cast(r{index} AS INT)",
-            "value": f"c{index}",
+            "canonical": "[0-9]++",
+            "quick": f"CAST(r{index} AS INT)",
+            "value": f"try_cast(r{index} AS INT)",
             "valid": f"v{index} IS NOT NULL" + ("" if required else f" OR r{index} IS NULL"),
             "reason": f"CASE WHEN r{index} IS NULL THEN 'required_missing' ELSE 'not_an_integer' END",
         }
 
-    text = {"type": "STRING", "cast": None, "value": "upper(r0)", "valid": None, "reason": "CAST(NULL AS STRING)"}
+    text = {
+        "type": "STRING",
+        "canonical": "[A-Z]++",
+        "quick": "r0",
+        "value": "upper(r0)",
+        "valid": None,
+        "reason": "CAST(NULL AS STRING)",
+    }
     return {
         "dataset": "small",
         "source": {"delimiter": ",", "quote": '"'},

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from landfall_spark.attribution import SOURCE, attributed, common_layout, read_lines, repeated_headers
+from landfall_spark.attribution import SOURCE, attributed, common_layout, numbered, read_lines
 from landfall_spark.record import Layout
 from landfall_spark.small import small_table
 from pyspark.sql import SparkSession
@@ -48,12 +48,14 @@ def test_a_line_of_a_file_that_spark_names_otherwise_does_not_vanish(spark: Spar
     ]
 
 
-def test_copies_of_headers_are_lines_like_those_that_were_read(spark: SparkSession, tmp_path: Path) -> None:
-    copies = repeated_headers(spark, {3: 2, 5: 1}, HEADERS)
-    found = sorted((row["value"], row[SOURCE], row["width"]) for row in copies.collect())
-    assert found == [("a,b", 3, 2), ("a,b", 3, 2), ("b,x,y", 5, 3)]
-    lines = read_lines(spark, files(tmp_path, {3: "a,b\n", 5: "b,x,y\n"}), HEADERS)
-    assert lines.unionByName(copies).count() == 5
+def test_a_line_has_the_same_number_whenever_the_same_files_are_read(spark: SparkSession, tmp_path: Path) -> None:
+    uris = files(tmp_path, {3: "a,b\n1,2\na,b\n", 5: "b,x,y\n1,2,3\n"})
+    found = [
+        {(row["nth"], row["block"], row[SOURCE], row["value"]) for row in numbered(read_lines(spark, uris, HEADERS)).filter(kept).collect()}
+        for kept in ("true", "value <> '1,2'")
+    ]
+    assert len({nth for nth, *_ in found[0]}) == len(found[0]) == 5
+    assert found[1] == {one for one in found[0] if one[3] != "1,2"}
 
 
 def test_a_row_of_parquet_knows_its_source_of_however_many_files(spark: SparkSession, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def place(tmp_path: Path) -> Place:
 
 def refusal(given: dict[str, Any], plan: dict[str, Any], place: Place, in_place: bool = False) -> RefusedSource:
     with pytest.raises(RefusedSource) as refused:
-        take_in(given, 0, plan, place, in_place, local=True)
+        take_in(given, 0, plan, place, in_place, local=True, boundary=None)
     return refused.value
 
 
@@ -74,9 +74,9 @@ def test_a_csv_that_spark_reaches_is_read_in_place_and_any_other_from_a_copy(
     given = source(tmp_path / "x.csv", ROWS)
     uri = given["inputs"][0]["uri"]
     layout = Layout(3, (0, 1, 2))
-    assert take_in(given, 7, plan, place, in_place=True, local=True) == Intake(uri, HEADER.decode(), layout, given["inputs"][0])
+    assert take_in(given, 7, plan, place, in_place=True, local=True, boundary=None) == Intake(uri, HEADER.decode(), layout, given["inputs"][0])
     for name, content in (("x.csv.gz", gzip.compress(ROWS)), ("_hidden.csv", ROWS), ("x*.csv", ROWS)):
-        taken = take_in(source(tmp_path / name, content), 7, plan, place, in_place=True, local=True)
+        taken = take_in(source(tmp_path / name, content), 7, plan, place, in_place=True, local=True, boundary=None)
         assert taken == Intake(f"file://{place.temp}/00007.csv", HEADER.decode(), layout, None)
         assert Path(place.temp, "00007.csv").read_bytes() == ROWS
 
@@ -85,7 +85,7 @@ def test_a_copy_is_in_staging_where_tasks_do_not_see_the_disk_of_the_driver(
     tmp_path: Path, plan: dict[str, Any], place: Place
 ) -> None:
     given = source(tmp_path / "x.csv.gz", gzip.compress(ROWS))
-    taken = take_in(given, 7, plan, place, in_place=True, local=False)
+    taken = take_in(given, 7, plan, place, in_place=True, local=False, boundary=None)
     assert taken.uri == f"{place.staging}in/00007.csv"
     assert (tmp_path / "staging/in/00007.csv").read_bytes() == ROWS
 

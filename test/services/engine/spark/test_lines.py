@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from landfall_spark import lines as L
@@ -19,6 +20,10 @@ def table(spark: SparkSession, *values: str) -> DataFrame:
     return small_table(spark, [(value,) for value in values], {"value": "string"})
 
 
+def fields_in(lines: DataFrame, dialect: L.Dialect) -> DataFrame:
+    return L.with_fields(lines.withColumn("canonical", F.lit(False)), dialect)
+
+
 def odd_lines(dialect: L.Dialect, seed: int) -> list[str]:
     dice = random.Random(seed)
     d, q = dialect.delimiter, dialect.quote
@@ -27,7 +32,7 @@ def odd_lines(dialect: L.Dialect, seed: int) -> list[str]:
 
 
 def problems(lines: DataFrame, width: int, dialect: L.Dialect = COMMA) -> list[str | None]:
-    found = L.with_problem(L.with_fields(lines.withColumn("width", F.lit(width)), dialect), dialect)
+    found = L.with_problem(fields_in(lines.withColumn("width", F.lit(width)), dialect), dialect)
     return [row["problem"] for row in found.collect()]
 
 
@@ -35,7 +40,7 @@ def problems(lines: DataFrame, width: int, dialect: L.Dialect = COMMA) -> list[s
 def test_lines_have_the_fields_of_the_grammar_of_headers(spark: SparkSession, dialect: L.Dialect) -> None:
     texts = odd_lines(dialect, 1)
     raw = L.with_raw(
-        L.with_fields(table(spark, *texts), dialect).filter("fields IS NOT NULL"), 9, Layout(9, tuple(range(9))), dialect.quote
+        fields_in(table(spark, *texts), dialect).filter("fields IS NOT NULL"), 9, Layout(9, tuple(range(9))), dialect.quote
     )
     found = {row["value"]: [(row[f"r{i}"] or "").strip(BLANKS) for i in range(9)] for row in raw.collect()}
     wanted = {text: fields_of(text, dialect.delimiter, dialect.quote) for text in texts}
@@ -101,7 +106,7 @@ def test_the_original_text_keeps_what_can_be_kept(lines_of: Callable[[bytes], Da
 
 
 def test_fields_are_taken_from_the_places_of_one_layout_or_of_each_line(spark: SparkSession) -> None:
-    lines = L.with_fields(table(spark, 'a,"b ""x""",', ',"",c'), COMMA)
+    lines = fields_in(table(spark, 'a,"b ""x""",', ',"",c'), COMMA)
     wanted = [[None, None, 'b "x"', "a"], ["c", None, None, None]]
     layout = Layout(3, (2, None, 1, 0))
     places = lines.withColumn("places", F.expr("array(2, CAST(NULL AS INT), 1, 0)"))
@@ -112,8 +117,36 @@ def test_fields_are_taken_from_the_places_of_one_layout_or_of_each_line(spark: S
 def test_fields_of_lines_with_different_layouts_are_those_of_their_own(spark: SparkSession) -> None:
     places = {"a,b": [0, 1], "b,a": [1, 0], "b": [None, 0]}
     lines = small_table(spark, list(places.items()), {"value": "string", "places": "array<int>"})
-    found = L.with_raw(L.with_fields(lines, COMMA), 2, None, '"').collect()
+    found = L.with_raw(fields_in(lines, COMMA), 2, None, '"').collect()
     assert [(row["r0"], row["r1"]) for row in found] == [("a", "b"), ("a", "b"), (None, "b")]
+
+
+@pytest.mark.parametrize(
+    ("layout", "right", "odd"),
+    [
+        (Layout(3, (0, 1, 2)), ["A,1,2", ",1,"], ["a,1,2", "A,,2", "A,1", "A,1,2,", '"A",1,2', "A,1,2\n", " A,1,2", ""]),
+        (Layout(4, (3, 0, None)), ["1,x-y,,A", "1,,,"], ["A,x,,1", "1,x y,,A", '1,"",,A', "1,é,,A"]),
+        (Layout(1, (None, 0, None)), ["1"], ["", "1,"]),
+    ],
+    ids=["in order", "turned", "alone"],
+)
+def test_a_line_is_canonical_if_each_field_is(
+    spark: SparkSession, plan: dict[str, Any], layout: Layout, right: list[str], odd: list[str]
+) -> None:
+    found = {row["value"]: row["canonical"] for row in L.with_canonical(table(spark, *right, *odd), plan, layout).collect()}
+    assert found == {**{line: True for line in right}, **{line: False for line in odd}}
+
+
+def test_without_one_layout_or_a_pattern_for_each_column_no_line_is_canonical(spark: SparkSession, plan: dict[str, Any]) -> None:
+    assert not L.with_canonical(table(spark, "A,1,2"), plan, None).head()["canonical"]
+    plan["spark"]["columns"][1]["canonical"] = None
+    assert not L.with_canonical(table(spark, "A,1,2"), plan, Layout(3, (0, 1, 2))).head()["canonical"]
+
+
+def test_a_canonical_line_is_split_as_the_grammar_would(spark: SparkSession) -> None:
+    lines = table(spark, "A,,2", ",").select("*", F.explode(F.array(F.lit(True), F.lit(False))).alias("canonical"), F.lit(3).alias("width"))
+    split = {(row["value"], tuple(row["fields"])) for row in L.with_fields(lines, COMMA).collect()}
+    assert split == {("A,,2", ("A", "", "2")), (",", ("", ""))}
 
 
 def test_what_is_computed_once_is_not_copied_to_where_it_is_used(spark: SparkSession) -> None:

@@ -8,16 +8,16 @@ from landfall_spark.values import accepted, rejected, schema_of, with_values
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-Row = tuple[str | None, ...]
-TYPES = {"r0": "string", "r1": "string", "r2": "string", "problem": "string", "value": "string", "n": "int"}
-RIGHT: Row = ("a", "1", "2", None, "a,1,2")
+Row = tuple[str | bool | None, ...]
+TYPES = {"r0": "string", "r1": "string", "r2": "string", "problem": "string", "value": "string", "canonical": "boolean", "n": "int"}
 ROWS: list[Row] = [
-    RIGHT,
-    (None, "1", None, None, ",1,"),
-    ("b", None, "2", None, "b,,2"),
-    ("c", "1", "x", None, "c,1,x"),
-    ("d", "y", "x", None, "d,y,x"),
-    (None, None, None, "too_few_fields", "e"),
+    ("a", "1", "2", None, "a,1,2", False),
+    (None, "1", None, None, ",1,", False),
+    ("b", None, "2", None, "b,,2", False),
+    ("c", "1", "x", None, "c,1,x", False),
+    ("d", "y", "x", None, "d,y,x", False),
+    (None, None, None, "too_few_fields", "e", False),
+    ("F", "3", None, None, "F,3,", True),
 ]
 
 
@@ -30,14 +30,19 @@ def valued(spark: SparkSession, plan: dict[str, Any]) -> DataFrame:
 def test_values_are_what_the_expressions_of_the_plan_say(valued: DataFrame) -> None:
     assert valued.columns == [*TYPES, "v0", "v1", "v2"]
     found = [(row["v0"], row["v1"], row["v2"]) for row in valued.collect()]
-    assert found == [("A", 1, 2), (None, 1, None), ("B", None, 2), ("C", 1, None), ("D", None, None), (None, None, None)]
+    assert found == [("A", 1, 2), (None, 1, None), ("B", None, 2), ("C", 1, None), ("D", None, None), (None, None, None), ("F", 3, None)]
+
+
+def test_a_canonical_row_has_the_quick_values(spark: SparkSession, plan: dict[str, Any]) -> None:
+    rows = small_table(spark, [("a", "1", None, None, "", True, 0), ("a", "1", None, None, "", False, 1)], TYPES)
+    assert [row["v0"] for row in with_values(rows, plan).collect()] == ["a", "A"]
 
 
 def test_rows_of_right_values_are_accepted_by_the_names_and_types_of_the_contract(
     spark: SparkSession, valued: DataFrame, plan: dict[str, Any]
 ) -> None:
     rows = accepted(valued, plan, "n")
-    assert [tuple(row) for row in rows.collect()] == [("A", 1, 2, 0), (None, 1, None, 1)]
+    assert [tuple(row) for row in rows.collect()] == [("A", 1, 2, 0), (None, 1, None, 1), ("F", 3, None, 6)]
     declared = spark.createDataFrame([], schema_of(plan))
     assert rows.drop("n").dtypes == declared.dtypes == [("KEY", "string"), ("FIRST", "int"), ("SECOND", "int")]
 
