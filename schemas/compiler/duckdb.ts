@@ -91,9 +91,10 @@ function dialect(column: PlanColumn, raw: string, trim: string, cast: string): D
     case 'double':
       return {
         type: 'DOUBLE',
-        attempt: `TRY_CAST(${raw} AS DOUBLE)`,
+        // -0 is 0: a parquet dictionary takes the one for the other.
+        attempt: `TRY_CAST(${raw} AS DOUBLE) + 0`,
         canonical: `isfinite(${cast}) AND ${printed}`,
-        careful: when(`${matches(trim, DOUBLE)} AND isfinite(TRY_CAST(${trim} AS DOUBLE))`, 'DOUBLE'),
+        careful: `${when(`${matches(trim, DOUBLE)} AND isfinite(TRY_CAST(${trim} AS DOUBLE))`, 'DOUBLE')} + 0`,
         reason: `CASE WHEN ${matches(trim, DOUBLE)} THEN 'out_of_range' ELSE 'not_a_number' END`,
       }
     case 'string':

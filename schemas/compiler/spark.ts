@@ -119,8 +119,9 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
         type: 'DOUBLE',
         canonical: null,
         letters: '',
-        quick: attempt(raw, 'DOUBLE'),
-        careful: when(`${matches(trim, DOUBLE)} AND ${finite}`, 'DOUBLE'),
+        // -0 is 0: a parquet dictionary takes the one for the other.
+        quick: `${attempt(raw, 'DOUBLE')} + 0D`,
+        careful: `${when(`${matches(trim, DOUBLE)} AND ${finite}`, 'DOUBLE')} + 0D`,
         reason: `CASE WHEN ${matches(trim, DOUBLE)} THEN 'out_of_range' ELSE 'not_a_number' END`,
       }
     }

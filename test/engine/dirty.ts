@@ -236,10 +236,12 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '1899-12-31 23:59:59.999999',
     '0001-01-01 00:00:00',
   ],
-  // Not -0: a dictionary of DuckDB's parquet writer takes it for the 0 of another row.
   REAL: [
     '1.5',
     '0',
+    '-0',
+    '-0.0',
+    '-1e-400',
     '1e3',
     '1E-3',
     '1e400',
