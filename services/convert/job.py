@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 try:
@@ -15,7 +15,7 @@ except ModuleNotFoundError:  # On Glue it comes with --extra-py-files; in a chec
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "engine" / "spark"))
 
 from landfall_spark import lines as L
-from landfall_spark import objects, protocol, values
+from landfall_spark import objects, protocol, suspects, values
 from landfall_spark.attribution import SOURCE, common_layout, numbered, read_lines
 from landfall_spark.intake import Intake, take_in
 from landfall_spark.protocol import Manifest, Place, SourceReport, refusal_of, report_of
@@ -65,11 +65,14 @@ class Conversion:
 
     def reports(self) -> dict[int, SourceReport]:
         rows_in, headers = self.count_lines()
+        marks = Observation("marks")
         rows = self.typed_rows(self.canonical_or_not(self.data_lines(headers), list(self.readable)), list(self.readable))
-        parts = self.write_accepted(values.accepted(rows, self.plan, f"`{SOURCE}`"))
+        rows = L.computed_once(rows.withColumn("right", values.is_right(self.plan)), "right")
+        rows = rows.observe(marks, *suspects.marks(F.col("value"), ~F.col("right"))).filter("right")
+        parts = self.write_accepted(values.output(rows, self.plan, f"`{SOURCE}`"))
         accepted = {number: sum(file.rows for file in files) for number, files in parts.items()}
         short = [number for number in self.readable if accepted[number] < rows_in[number]]
-        rejects = self.write_rejects(short)
+        rejects = self.write_rejects(short, suspects.marked(marks.get)) if short else {}
         found: dict[int, SourceReport] = {}
         for number, one in self.readable.items():
             source = self.manifest["sources"][number]
@@ -152,10 +155,8 @@ class Conversion:
         (file,) = (uri for uri in objects.list_below(out) if uri.endswith(".parquet"))
         return file
 
-    def write_rejects(self, numbers: list[int]) -> dict[int, RejectSummary]:
-        if not numbers:
-            return {}
-        lines = in_file_order(self.read(numbers)).filter(L.is_data(self.dialect))
+    def write_rejects(self, numbers: list[int], marked: list[int]) -> dict[int, RejectSummary]:
+        lines = suspects.suspected(in_file_order(self.read(numbers)), marked).filter(L.is_data(self.dialect))
         rows = self.typed_rows(self.canonical_or_not(lines, numbers).filter(~F.col("canonical")), numbers)
         rejected = values.rejected(rows, self.plan, L.original_text(F.col("value")), *ORDER, f"`{SOURCE}`")
         out = f"{self.place.spark}rejects/"

@@ -36,6 +36,8 @@ export async function openSession(dir: string, threads = availableParallelism(),
     threads: String(threads),
     memory_limit: `${memory}MiB`,
     temp_directory: join(dir, 'spill'),
+    // What must be in an order says so; keeping to the order of the input besides costs a tenth of the time, and memory.
+    preserve_insertion_order: 'false',
     // No job may reach beyond its own files and statements.
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',

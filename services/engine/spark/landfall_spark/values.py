@@ -21,12 +21,15 @@ def with_values(rows: DataFrame, plan: dict[str, Any]) -> DataFrame:
     return computed_once(rows.select("*", *values), *(f"v{i}" for i in range(len(columns))))
 
 
-def accepted(rows: DataFrame, plan: dict[str, Any], *kept: str) -> DataFrame:
-    """The rows of which every value is right, as the contract names and types them."""
+def is_right(plan: dict[str, Any]) -> Column:
+    """Whether every value of a row is right."""
     right = [F.expr(c["valid"]) for c in plan["spark"]["columns"] if c["valid"] is not None]
-    condition: Column = F.col("canonical") | reduce(Column.__and__, right, F.col("problem").isNull())
-    output = [F.col(f"v{i}").alias(column["name"]) for i, column in enumerate(plan["columns"])]
-    return rows.filter(condition).select(*output, *kept)
+    return F.col("canonical") | reduce(Column.__and__, right, F.col("problem").isNull())
+
+
+def output(rows: DataFrame, plan: dict[str, Any], *kept: str) -> DataFrame:
+    """The values as the contract names and types them."""
+    return rows.select(*(F.col(f"v{i}").alias(column["name"]) for i, column in enumerate(plan["columns"])), *kept)
 
 
 def rejected(rows: DataFrame, plan: dict[str, Any], original: Column, *kept: str) -> DataFrame:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from landfall_spark.small import small_table
-from landfall_spark.values import accepted, rejected, schema_of, with_values
+from landfall_spark.values import is_right, output, rejected, schema_of, with_values
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -19,6 +19,10 @@ ROWS: list[Row] = [
     (None, None, None, "too_few_fields", "e", False),
     ("F", "3", None, None, "F,3,", True),
 ]
+
+
+def accepted(rows: DataFrame, plan: dict[str, Any], *kept: str) -> DataFrame:
+    return output(rows.filter(is_right(plan)), plan, *kept)
 
 
 @pytest.fixture
