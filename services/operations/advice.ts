@@ -1,7 +1,6 @@
 import type { Problem, Run } from '../ledger/run.ts'
 
 const ZIP_AGAIN = 'Make the zip again from its files and land it under the same key.'
-const CONTRACT = 'landfall check FILE says which change of the contract would take it.'
 const LOGS = "Read the job run's log, mend the cause, and land the file again; nothing of this version was published."
 
 /**
@@ -14,12 +13,12 @@ export const ADVICE: Record<string, string> = {
   unknown_dataset: 'Land it in the folder of a dataset that has a contract, or add the contract and deploy it.',
   not_a_csv: 'Rename it to end in .csv or .csv.gz and land it again. What is no CSV belongs elsewhere.',
 
-  header_mismatch: `Correct the header or the delimiter and land it under the same key. ${CONTRACT}`,
+  header_mismatch: 'Correct the header or the delimiter and land it under the same key, or change the contract.',
   empty_file: 'Ask whoever wrote it: a file without rows still has a header line. Land it again.',
   wrong_encoding: 'Save it as UTF-8 (iconv -f … -t UTF-8) and land it under the same key.',
   corrupt_gzip: 'Its upload or its packing was cut off. Pack it again (gzip -t tells) and land it under the same key.',
   too_large: "Split it into several files, or raise the contract's limits.maxBytes.",
-  too_many_rejects: `landfall rejects RUN says what is wrong with the rows. Mend the file and land it under the same key. ${CONTRACT}`,
+  too_many_rejects: 'Mend the rows and land the whole file under the same key, or change the contract.',
 
   not_a_zip: 'Land a real zip in landing/, or the CSV itself in data/.',
   truncated_zip: 'Its upload was cut off. Upload it again, whole.',
@@ -47,8 +46,20 @@ export const ADVICE: Record<string, string> = {
     'An object that was to be published was changed or removed by someone else. Find out who writes to these buckets, and land the file again.',
 }
 
+/** Commands that say more, where the file has landed. */
+const MORE: Record<string, string> = {
+  header_mismatch: 'landfall check FILE says which change of the contract would take it.',
+  too_many_rejects:
+    'landfall rejects RUN shows the rows; landfall check FILE says which change of the contract would take them.',
+}
+
 const OTHERWISE = 'Mend what it says, and land the file again.'
 
-export const adviceFor = ({ problem }: Pick<Run, 'problem'>): string | undefined => problem && adviceOn(problem.code)
-
 export const adviceOn = (code: Problem['code']): string => ADVICE[code] ?? OTHERWISE
+
+/** For a run that has landed. @returns undefined where it has no problem */
+export function adviceFor({ problem, runId }: Pick<Run, 'problem' | 'runId'>): string | undefined {
+  if (!problem) return undefined
+  const more = MORE[problem.code]?.replace('RUN', runId.slice(0, 8))
+  return more ? `${adviceOn(problem.code)} ${more}` : adviceOn(problem.code)
+}

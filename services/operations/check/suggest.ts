@@ -38,7 +38,10 @@ export async function suggest(
   for (let step = 0; step < MOST_STEPS; step++) {
     const better = await improve(source, best, judge)
     if (!better) break
+    const mended = best.judged.report.refusal !== null && !better.judged.problem
     best = better
+    // Its header was the trouble: the few rows that are bad besides are rejects like others.
+    if (mended) break
   }
   const { judged, changes, notes } = raiseShare(best)
   if (changes.length === 0 || judged.problem) return undefined

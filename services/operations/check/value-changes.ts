@@ -9,8 +9,12 @@ import type { Judged } from './judge.ts'
 /** A change that takes every wrong value of a column, and what people must know before they make it. */
 export type Admission = { changes: Change[]; note?: string }
 
-/** Changes of the contract for the rows that were rejected: only such as take all wrong values of their column. */
-export async function valueChanges(contract: Contract, { report, values }: Judged): Promise<Admission[]> {
+/**
+ * Changes of the contract for the rows that were rejected: only such as take all wrong values of their column.
+ * What changes the table itself, or what a column promises, is for a file that would be refused without it: in any other,
+ * some values out of range are more likely wrong than the contract is.
+ */
+export async function valueChanges(contract: Contract, { report, problem, values }: Judged): Promise<Admission[]> {
   const admissions: Admission[] = []
   const reasonsOf = (source: string | null) =>
     report.reasons.filter(({ column }) => column === source).map(({ reason }) => reason)
@@ -22,7 +26,9 @@ export async function valueChanges(contract: Contract, { report, values }: Judge
   for (const [i, column] of contract.columns.entries()) {
     const reasons = reasonsOf(column.source)
     if (reasons.length === 0) continue
-    const admission = await columnChange(contract, i, reasons, (some) => values(column.source, some))
+    const admission = await columnChange(contract, i, reasons, problem !== undefined, (some) =>
+      values(column.source, some),
+    )
     if (admission) admissions.push(admission)
   }
   return admissions
@@ -32,6 +38,7 @@ async function columnChange(
   contract: Contract,
   i: number,
   reasons: RejectReason[],
+  refused: boolean,
   values: (reasons: RejectReason[]) => Promise<string[] | undefined>,
 ): Promise<Admission | undefined> {
   const column = contract.columns[i]
@@ -45,15 +52,16 @@ async function columnChange(
     const wrong = await values([type.kind === 'date' ? 'not_a_date' : 'not_a_timestamp'])
     const known = column.formats ?? [...DEFAULT_FORMATS[type.kind]]
     const format = wrong?.length ? formatOf(type.kind, wrong, known) : undefined
-    if (format === undefined) return required(contract, i, reasons)
+    if (format === undefined) return refused ? required(contract, i, reasons) : undefined
     const confused = confusedWith(format, known)
     return {
       changes: [change(contract, ['columns', i, 'formats'], [...known, format])],
       ...(confused && {
-        note: `A value that fits both, as 3 and 4 in any order, is still read by ${confused}, which is first: if all of the file is written as ${format}, that format belongs alone there.`,
+        note: `Where day and month could be either, ${confused} still decides, for it is first. If every file is written as ${format}, that format belongs there alone.`,
       }),
     }
   }
+  if (!refused) return undefined
   if (type.kind === 'int' && reasons.includes('out_of_range')) {
     const wrong = await values(['out_of_range'])
     if (wrong?.every(isBigint)) return widened('bigint')
