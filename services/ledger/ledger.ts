@@ -1,6 +1,6 @@
 import { TryAgain } from '../lambda/errors.ts'
 import { runIdOf, sourceIdOf } from './ids.ts'
-import { listedAt } from './listing.ts'
+import { listedAt, runOf } from './listing.ts'
 import { queueItem } from './queue.ts'
 import {
   type Head,
@@ -157,4 +157,4 @@ export const runItem = (run: Run): Item => ({
   listedAt: listedAt(run),
 })
 
-const asRun = (item: Item | undefined) => item as unknown as Run | undefined
+const asRun = (item: Item | undefined): Run | undefined => item && runOf(item)

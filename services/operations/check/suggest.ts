@@ -18,7 +18,7 @@ export type Suggestion = {
 }
 
 /** A value that was wrong may have hidden the next one of its row, and a header its rows: so step by step. */
-const MOST_STEPS = 5
+const MOST_STEPS = 8
 
 type Tried = { contract: Contract; judged: Judged; changes: Change[]; notes: string[] }
 
@@ -43,7 +43,9 @@ export async function suggest(
     // Its header was the trouble: the few rows that are bad besides are rejects like others.
     if (mended) break
   }
-  const { judged, changes, notes } = raiseShare(best)
+  // What only uncovered the next wrong value of each row has won nothing.
+  const won = badness(best.judged) < badness(first)
+  const { judged, changes, notes } = raiseShare(won ? best : { contract, judged: first, changes: [], notes: [] })
   if (changes.length === 0 || judged.problem) return undefined
   const { rowsIn, accepted, rejected } = judged.report
   return {
@@ -54,6 +56,12 @@ export async function suggest(
     accepted,
     rejected,
   }
+}
+
+/** Fewer rows are wrong, or as many for another reason: a row tells only of its first wrong value. */
+function isOn(judged: Judged, from: Judged): boolean {
+  const less = badness(judged) - badness(from)
+  return less < 0 || (less === 0 && JSON.stringify(judged.report.reasons) !== JSON.stringify(from.report.reasons))
 }
 
 async function improve(source: Source, from: Tried, judge: (contract: Contract) => Promise<Judged>) {
@@ -70,7 +78,7 @@ async function improve(source: Source, from: Tried, judge: (contract: Contract) 
   }
   if (changes.length === 0) return undefined
   const judged = await judge(contract)
-  if (badness(judged) >= badness(from.judged)) return undefined
+  if (!isOn(judged, from.judged)) return undefined
   return { contract, judged, changes: [...from.changes, ...changes], notes: [...from.notes, ...notes] }
 }
 
@@ -100,7 +108,8 @@ function headerNote({ columns, missingColumns }: Contract, changes: Change[]): s
 function raiseShare(tried: Tried): Tried {
   const { contract, judged, changes, notes } = tried
   if (judged.problem?.code !== 'too_many_rejects') return tried
-  const { rejected, rowsIn } = judged.report
+  const { rejected, rowsIn, accepted } = judged.report
+  if (accepted === 0) return tried
   const share = Math.min(1, Math.ceil((rejected / rowsIn) * 1000) / 1000)
   return {
     contract,
