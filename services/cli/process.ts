@@ -2,14 +2,15 @@ import { EXIT } from './exit.ts'
 import { say } from './screen.ts'
 
 const interrupted = new AbortController()
-let words: string | undefined = '\nInterrupted: cleaning up'
+/** `clean`: the command hears of it and takes down what it has put up. `leave`: there is nothing of the kind. */
+let manner: 'clean' | 'leave' | 'end' = 'clean'
 
 /** Aborts at Ctrl-C, or when the process is told to end. */
 export const { signal } = interrupted
 
-/** For a command that leaves nothing to clean up, and that only an interrupt ends. */
+/** For a command that only an interrupt ends: it hears of it, and ends well. */
 export function endsByInterrupt(): void {
-  words = undefined
+  manner = 'end'
 }
 
 /** What the process will end with. */
@@ -25,12 +26,21 @@ export const run =
     exitCode = await work(...args)
   }
 
+/** As `run`, for a command that changes nothing: an interrupt ends it at once. */
+export const look = <A extends unknown[]>(work: (...args: A) => Promise<number>) =>
+  run(async (...args: A) => {
+    manner = 'leave'
+    return await work(...args)
+  })
+
 export function listen(): void {
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
       if (signal.aborted) return
-      if (words) say(words)
       interrupted.abort(new Error('interrupted'))
+      if (manner === 'clean') say('\nInterrupted: cleaning up')
+      // Whoever has a temporary folder hears of it too, and removes it first.
+      if (manner === 'leave') setImmediate(() => process.exit(EXIT.interrupted))
     })
   }
   // A reader that has seen enough, as head has, is no error.

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { parseInstant, STATE_WORDS, type StateWord } from '../operations/runs.ts'
 import { check } from './check.ts'
 import { AWS_OPTION, DATASET_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
-import { run, signal } from './process.ts'
+import { look, signal } from './process.ts'
 import { rejects } from './rejects.ts'
 import { runs } from './runs.ts'
 import { show } from './show.ts'
@@ -45,7 +45,7 @@ export function registerSeeing(program: Command): void {
     .option('--watch', 'on a terminal, draw it again every 2 seconds until Ctrl-C')
     .option(...JSON_OPTION)
     .option(...AWS_OPTION)
-    .action(run((options: Common & { watch?: boolean }) => status({ ...options, signal })))
+    .action(look((options: Common & { watch?: boolean }) => status({ ...options, signal })))
 
   program
     .command('runs')
@@ -63,7 +63,7 @@ export function registerSeeing(program: Command): void {
     .option('--next <token>', 'go on where a page ended', token)
     .option(...JSON_OPTION)
     .option(...AWS_OPTION)
-    .action(run((options: RunsOptions) => runs(options)))
+    .action(look((options: RunsOptions) => runs(options)))
 
   program
     .command('show')
@@ -71,7 +71,7 @@ export function registerSeeing(program: Command): void {
     .argument('<run>', RUN)
     .option(...JSON_OPTION)
     .option(...AWS_OPTION)
-    .action(run((text: string, options: Common) => show(text, options)))
+    .action(look((text: string, options: Common) => show(text, options)))
 
   program
     .command('rejects')
@@ -83,7 +83,7 @@ export function registerSeeing(program: Command): void {
     .option(...JSON_OPTION)
     .option(...AWS_OPTION)
     .action(
-      run((text: string, options: Common & { limit?: number; csv?: boolean; header: boolean }) =>
+      look((text: string, options: Common & { limit?: number; csv?: boolean; header: boolean }) =>
         rejects(text, options),
       ),
     )
@@ -94,5 +94,5 @@ export function registerSeeing(program: Command): void {
     .argument('<file>', 'a zip or CSV')
     .option(...DATASET_OPTION)
     .option(...JSON_OPTION)
-    .action(run((file: string, options: { dataset: string; json?: boolean }) => check(file, options)))
+    .action(look((file: string, options: { dataset: string; json?: boolean }) => check(file, options)))
 }

@@ -8,6 +8,8 @@ import { target } from './runtime.ts'
 import { print, shortId } from './screen.ts'
 
 const EVERY_MS = 2000
+/** Runs of the last 24 hours that are read each time it is drawn again: reading more would take longer than that. */
+const WATCHED = 1000
 /** Runs that are named; the counts above have all. */
 const NAMED = 10
 
@@ -22,7 +24,7 @@ export async function status(options: { watch?: boolean; json?: boolean; aws?: b
     // Ctrl-C is the one way to end it, so that is no failure.
     endsByInterrupt()
     while (!options.signal.aborted) {
-      const lines = `${statusText(await statusOf(landfall))}\n\nEvery 2 s; Ctrl-C ends it.`.split('\n')
+      const lines = `${statusText(await statusOf(landfall, WATCHED))}\n\nEvery 2 s; Ctrl-C ends it.`.split('\n')
       // Over what was there, each line cleared to its end: nothing flickers.
       process.stdout.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join('\n')}\x1b[J`)
       await sleep(EVERY_MS, undefined, { signal: options.signal }).catch(() => undefined)

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -5,7 +6,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { clientConfig } from '../../infra/local/runtime.ts'
-import { landfall, type Said } from '../services/cli/landfall.ts'
+import { landfall, main, type Said } from '../services/cli/landfall.ts'
 import { type Stack, sales, stack } from './stack.ts'
 
 let chain: Stack
@@ -14,16 +15,18 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => chain?.close())
 
-/** The command as people give it for AWS, with the test's runtime in AWS's place. */
-function said(...args: string[]): Promise<Said> {
+function environment() {
   const { endpoint, region, credentials } = clientConfig(chain.runtime.endpoint)
-  return landfall([...args, '--aws'], {
+  return {
     AWS_ENDPOINT_URL: endpoint,
     AWS_REGION: region,
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-  })
+  }
 }
+
+/** The command as people give it for AWS, with the test's runtime in AWS's place. */
+const said = (...args: string[]): Promise<Said> => landfall([...args, '--aws'], environment())
 
 /** A file of 40 rows of which those on lines 3 and 5 are bad, and those lines as they would be right. */
 async function withBadRows(seed: number) {
@@ -124,6 +127,21 @@ describe.sequential('a file with bad rows', () => {
     expect(out.split('\n')[0]).toContain(',Order ID,')
   }, 60_000)
 })
+
+it('status --watch is drawn again in place until Ctrl-C, and that is no failure', () => {
+  const terminal = join(import.meta.dirname, 'terminal.py')
+  const watch = [process.execPath, main, 'status', '--watch', '--aws']
+  const env = { ...process.env, ...environment(), TERM: 'xterm', NO_COLOR: undefined }
+  const { stdout, stderr } = spawnSync('python3', [terminal, 'Ctrl-C ends it.', '2', ...watch], {
+    env,
+    encoding: 'utf8',
+  })
+  const { code, drawn } = JSON.parse(stdout || `{"drawn": ${JSON.stringify(stderr)}}`)
+  expect(drawn.split('\u001b[H')).toHaveLength(3)
+  expect(drawn).toContain('Landfall, 2')
+  expect(drawn).not.toContain('Interrupted')
+  expect(code).toBe(0)
+}, 60_000)
 
 describe.sequential('what went wrong', () => {
   it('is named by status and runs, and show says why and what to do', async () => {

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { sales } from '../../chain/stack.ts'
 import { zipOf } from '../unzip/zips.ts'
-import { landfall } from './landfall.ts'
+import { landfall, main } from './landfall.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'landfall-cli-test-'))
 afterAll(() => rmSync(dir, { recursive: true }))
@@ -67,5 +68,26 @@ describe('landfall check', () => {
     const { code, out, err } = await landfall(args)
     expect({ code, out }).toEqual({ code: 2, out: '' })
     expect(err).toContain(words)
+  })
+})
+
+describe('Ctrl-C', () => {
+  it.each([
+    ['the rows of a CSV are converted', 'long.csv', 2],
+    ['a zip is read through', 'long.zip', 1],
+  ])('ends check at once with 130 while %s, and leaves nothing in the temporary folder', async (_, name, folders) => {
+    const [header, ...rows] = await lines(4)
+    const text = `${header}\n${`${rows.join('\n')}\n`.repeat(40_000)}`
+    const path = file(name, name.endsWith('.zip') ? await zipOf({ 'a.csv': { content: text, compress: false } }) : text)
+    const temporary = mkdtempSync(join(dir, 'tmp-'))
+    const child = spawn(process.execPath, [main, 'check', path], { env: { ...process.env, TMPDIR: temporary } })
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+    await vi.waitFor(() => expect(readdirSync(temporary).length).toBeGreaterThanOrEqual(folders), {
+      timeout: 30_000,
+      interval: 20,
+    })
+    child.kill('SIGINT')
+    expect(await ended).toBe(130)
+    expect(readdirSync(temporary)).toEqual([])
   })
 })

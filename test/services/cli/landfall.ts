@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
-const main = fileURLToPath(new URL('../../../services/cli/main.ts', import.meta.url))
+export const main = fileURLToPath(new URL('../../../services/cli/main.ts', import.meta.url))
 
 export type Said = { code: number | null; out: string; err: string }
 
