@@ -90,8 +90,9 @@ export async function settleConverted(
   if (refusal?.code === 'gone')
     return await endRun(ledger, run, 'superseded', { code: 'superseded', message: refusal.message }, [leave], {
       spanConvert,
+      convertBatch: batch,
     })
-  if (refusal) return await refuse(deps, run, refusal, leave, { spanConvert })
+  if (refusal) return await refuse(deps, run, refusal, leave, { spanConvert, convertBatch: batch })
 
   convertBalance(run.key, report)
   const { rowsIn, accepted, rejected, reasons, examples } = report
@@ -114,7 +115,15 @@ export async function settleConverted(
       staged,
       key: processingKey(dataset, sourceId, runId, i + 1, report.parts.length),
     })),
-    effects: () => ({ run: { ...counts, state: 'converted', parts: report.parts.length }, more: [leave] }),
+    effects: () => ({
+      run: {
+        ...counts,
+        state: 'converted',
+        parts: report.parts.length,
+        processingRows: sum(report.parts.map(({ rows }) => rows)),
+      },
+      more: [leave],
+    }),
   })
   if (published.outcome === 'superseded')
     await endRun(ledger, run, 'superseded', { code: 'superseded', message: published.why }, [leave], counts)
