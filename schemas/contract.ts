@@ -33,6 +33,8 @@ export const ColumnType = z
   })
   .describe('The type of the values. `decimal(p,s)` has p digits (at most 38), s of them after the point.')
 
+const Limit = z.union([z.number(), z.string()], { error: 'a number or a text' })
+
 const Column = z.strictObject({
   source: z
     .string()
@@ -55,6 +57,17 @@ const Column = z.strictObject({
     .boolean()
     .default(false)
     .describe('true: a row with a blank here is a reject. false: the blank becomes null.'),
+  min: Limit.optional().describe(
+    'The least value that is no reject (`below_min`): a number, for a date `yyyy-MM-dd`, for a timestamp `yyyy-MM-dd HH:mm:ss`. Of a bigint or decimal with more than 15 digits the digits as text. Blanks are not judged.',
+  ),
+  max: Limit.optional().describe('The largest value that is no reject (`above_max`), written as `min` is.'),
+  oneOf: z
+    .array(Limit)
+    .min(1)
+    .optional()
+    .describe(
+      'Only for string, int and bigint: the values that are no rejects (`not_one_of`), as they are without blanks around them. Upper and lower case differ. Blanks are not judged.',
+    ),
   description: z.string().optional().describe('For people; becomes the comment of the column in the catalog.'),
 })
 

@@ -8,13 +8,18 @@ const PlanColumn = z.object({
   scale: z.int().optional(),
   formats: z.array(z.string()).optional(),
   required: z.boolean(),
+  /** Limits and listed values, as texts that casts read exactly. */
+  min: z.string().optional(),
+  max: z.string().optional(),
+  oneOf: z.array(z.string()).optional(),
 })
 export type PlanColumn = z.infer<typeof PlanColumn>
 
 /**
  * Expressions of one dialect for column i of the plan. They read `r<i>`, the field's text as found, null where it is empty;
  * `valid` also `v<i>`, the result of `value`.
- * For any text, exactly one holds: `value` is not null; the text is blank and allowed to be; `reason` is not null.
+ * For any text, exactly one holds: `value` is not null and within the column's rules; the text is blank and allowed to be;
+ * `reason` is not null.
  */
 const DialectColumn = z.object({
   /** The type of the value in this dialect's SQL. */

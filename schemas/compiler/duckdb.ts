@@ -1,6 +1,7 @@
 import { type FormatToken, formatGrammar, parseFormat } from '../formats.ts'
 import type { DuckDbColumn, PlanColumn } from '../plan.ts'
 import { DECIMAL, DOUBLE, decimalFits, decimalInRange, INTEGER } from './grammar.ts'
+import { both, rulesOf } from './rules.ts'
 
 interface Dialect {
   type: string
@@ -29,25 +30,31 @@ export function duckdbColumn(column: PlanColumn, index: number): DuckDbColumn {
   const value = `v${index}`
   const missing = `${raw} IS NULL OR ${trimmed(raw)} = ''`
   const blank = `WHEN ${missing} THEN ${column.required ? "'required_missing'" : 'NULL'}`
-  if (column.kind === 'string')
+  if (column.kind === 'string') {
+    const rules = rulesOf(column, value, text)
     return {
       type: 'VARCHAR',
       cast: null,
       format: null,
       value: `CASE WHEN ${suspiciousEdge(raw)} THEN nullif(${trimmed(raw)}, '') ELSE ${raw} END`,
-      valid: column.required ? `${value} IS NOT NULL` : null,
-      reason: `CASE ${blank} END`,
+      valid: both(column.required ? `${value} IS NOT NULL` : null, rules),
+      reason: `CASE ${blank} ${rules?.cases ?? ''} END`,
     }
+  }
   const { type, attempt, canonical, careful, reason } = dialect(column, raw, trimmed(raw), `c${index}`)
+  const rules = rulesOf(column, value, (limit) => `CAST(${text(limit)} AS ${type})`)
   return {
     type,
     cast: attempt,
     format: column.formats?.[0] === undefined ? null : translate(column.formats[0], STRPTIME),
     value: `CASE WHEN ${canonical} THEN c${index} WHEN ${raw} IS NOT NULL THEN ${careful} END`,
-    valid: column.required
-      ? `${value} IS NOT NULL`
-      : `CASE WHEN ${value} IS NOT NULL OR ${raw} IS NULL THEN true ELSE ${trimmed(raw)} = '' END`,
-    reason: `CASE ${blank} WHEN ${value} IS NULL THEN ${reason} END`,
+    valid: both(
+      column.required
+        ? `${value} IS NOT NULL`
+        : `CASE WHEN ${value} IS NOT NULL OR ${raw} IS NULL THEN true ELSE ${trimmed(raw)} = '' END`,
+      rules,
+    ),
+    reason: `CASE ${blank} WHEN ${value} IS NULL THEN ${reason} ${rules?.cases ?? ''} END`,
   }
 }
 

@@ -69,7 +69,24 @@ export const contracts = [
     lenient: true,
     partitionBy: 'KEY',
   },
-].map(({ source, day, at, lenient, partitionBy }, i) =>
+  {
+    source: { delimiter: ',', quote: '"' },
+    day: ['M/d/yyyy', 'yyyy-MM-dd'],
+    at: undefined,
+    lenient: true,
+    partitionBy: 'KEY',
+    rules: {
+      KEY: { oneOf: ['a', 'b', "Côte d'Ivoire", 'a/b', '😀', 'x=y'] },
+      N: { min: 1, max: 1000 },
+      BIG: { max: '9223372036854775806' },
+      MONEY: { min: 0, max: 12345678.98 },
+      WIDE: { max: '9999999999999999999999999999.9999999998' },
+      DAY: { min: '1582-10-11', max: '2016-02-29' },
+      AT: { min: '0001-01-01 00:00:01', max: '2015-01-02 03:04:05.5' },
+      REAL: { min: -1, max: 1e30 },
+    } as Record<string, object>,
+  },
+].map(({ source, day, at, lenient, partitionBy, rules = {} as Record<string, object> }, i) =>
   parseContract({
     dataset: `dirty_${i}`,
     source,
@@ -80,6 +97,7 @@ export const contracts = [
       required: name === 'N' && i === 0,
       ...(name === 'DAY' && day ? { formats: day } : {}),
       ...(name === 'AT' && at ? { formats: at } : {}),
+      ...rules[name],
     })),
     partitionBy,
     table: { database: 'd', name: 't' },
