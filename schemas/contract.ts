@@ -68,6 +68,12 @@ const Column = z.strictObject({
     .describe(
       'Only for string, int and bigint: the values that are no rejects (`not_one_of`), as they are without blanks around them. Upper and lower case differ. Blanks are not judged.',
     ),
+  unique: z
+    .boolean()
+    .default(false)
+    .describe(
+      'true: of the rows of one file that have the same value here, the first stays and each later one is a reject (`not_unique`). Blanks do not count, nor do rows that are rejects by themselves. It costs a sort of all rows on Spark, and on DuckDB the careful way for each.',
+    ),
   description: z.string().optional().describe('For people; becomes the comment of the column in the catalog.'),
 })
 

@@ -12,6 +12,8 @@ const PlanColumn = z.object({
   min: z.string().optional(),
   max: z.string().optional(),
   oneOf: z.array(z.string()).optional(),
+  /** Of a source's rows that are right by themselves, only the first with a value stays. */
+  unique: z.literal(true).optional(),
 })
 export type PlanColumn = z.infer<typeof PlanColumn>
 

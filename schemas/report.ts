@@ -33,6 +33,7 @@ export const REJECT_REASONS = [
   'below_min',
   'above_max',
   'not_one_of',
+  'not_unique',
 ] as const
 export const RejectReason = z.enum(REJECT_REASONS)
 export type RejectReason = z.infer<typeof RejectReason>

@@ -41,5 +41,6 @@ function planColumn({ source, name, type: text, formats, required, ...rules }: C
     ...(min !== undefined && { min }),
     ...(max !== undefined && { max }),
     ...(oneOf && { oneOf }),
+    ...(rules.unique && { unique: true }),
   }
 }

@@ -86,6 +86,18 @@ export const contracts = [
       REAL: { min: -1, max: 1e30 },
     } as Record<string, object>,
   },
+  {
+    source: { delimiter: ';', quote: '"', multiline: true },
+    day: ['M/d/yyyy'],
+    at: undefined,
+    lenient: true,
+    partitionBy: 'KEY',
+    // Most rows have the first value of each list.
+    rules: { DAY: { unique: true }, MONEY: { unique: true, max: 100 }, KEY: { required: true } } as Record<
+      string,
+      object
+    >,
+  },
 ].map(({ source, day, at, lenient, partitionBy, rules = {} as Record<string, object> }, i) =>
   parseContract({
     dataset: `dirty_${i}`,

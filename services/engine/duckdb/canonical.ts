@@ -21,6 +21,8 @@ const isControl = (byte: number) => byte < SPACE || byte === DEL
 /** @returns null for a column of which no text is canonical */
 export function canonical(column: PlanColumn): Canonical | null {
   const { kind, precision = 38, scale = 0 } = column
+  // Of each such row the place must be known.
+  if (column.unique) return null
   if (column.oneOf) return words(column.oneOf)
   switch (kind) {
     case 'string':
