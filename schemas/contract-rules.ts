@@ -8,6 +8,8 @@ interface Column {
   name: string
   type: string
   formats?: string[] | undefined
+  decimal: string
+  thousands?: string | undefined
   min?: string | number | undefined
   max?: string | number | undefined
   oneOf?: (string | number)[] | undefined
@@ -50,6 +52,18 @@ export function checkColumns(contract: Columns, context: z.core.$RefinementCtx):
       const wrong = formatProblem(format, type.kind)
       if (wrong) problem([...at, 'formats', position], wrong, format)
     })
+    const isWhole = type.kind === 'int' || type.kind === 'bigint'
+    const hasDecimals = type.kind === 'decimal' || type.kind === 'double'
+    if (column.decimal !== '.' && !hasDecimals)
+      problem([...at, 'decimal'], `no decimal separator: ${column.type} has no decimals`, column.decimal)
+    if (column.thousands !== undefined && !isWhole && !hasDecimals)
+      problem([...at, 'thousands'], `no thousands separator: ${column.type} is no number`, column.thousands)
+    if (column.thousands === column.decimal && hasDecimals)
+      problem(
+        [...at, 'thousands'],
+        `another character than the decimal separator ("${column.decimal}")`,
+        column.thousands,
+      )
     for (const { path, expected, found } of limitProblems(column, type)) problem([...at, ...path], expected, found)
   })
 

@@ -53,6 +53,13 @@ const Column = z.strictObject({
     .describe(
       "Only for date and timestamp: the patterns a value may have, the first that fits wins. yyyy; M or d: one or two digits, MM or dd: two; HH, H, mm, ss, SSS, SSSSSS; text in '…'. Default: yyyy-MM-dd, and for a timestamp yyyy-MM-dd HH:mm:ss and yyyy-MM-dd'T'HH:mm:ss.",
     ),
+  decimal: z.enum(['.', ',']).default('.').describe('Only for decimal and double: the character before the decimals.'),
+  thousands: z
+    .enum([',', '.', ' ', "'"])
+    .optional()
+    .describe(
+      'Only for int, bigint, decimal and double: the character between groups of three digits before the decimals. A number may be without it, but if it has one, then between all groups.',
+    ),
   required: z
     .boolean()
     .default(false)

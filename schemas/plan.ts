@@ -7,6 +7,10 @@ const PlanColumn = z.object({
   precision: z.int().optional(),
   scale: z.int().optional(),
   formats: z.array(z.string()).optional(),
+  /** The character before the decimals, where it is not a point. */
+  decimal: z.string().optional(),
+  /** The character between groups of digits, where numbers may have one. */
+  thousands: z.string().optional(),
   required: z.boolean(),
   /** Limits and listed values, as texts that casts read exactly. */
   min: z.string().optional(),

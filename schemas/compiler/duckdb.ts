@@ -1,6 +1,7 @@
 import { type FormatToken, formatGrammar, parseFormat } from '../formats.ts'
 import type { DuckDbColumn, PlanColumn } from '../plan.ts'
 import { DECIMAL, DOUBLE, decimalFits, decimalInRange, INTEGER } from './grammar.ts'
+import { plainNumber } from './number-format.ts'
 import { both, rulesOf } from './rules.ts'
 
 interface Dialect {
@@ -58,9 +59,13 @@ export function duckdbColumn(column: PlanColumn, index: number): DuckDbColumn {
   }
 }
 
-function dialect(column: PlanColumn, raw: string, trim: string, cast: string): Dialect {
+function dialect(column: PlanColumn, raw: string, trimmedRaw: string, cast: string): Dialect {
+  const trim = plainNumber(column, trimmedRaw, { text, matches })
   const when = (test: string, type: string) => `CASE WHEN ${test} THEN TRY_CAST(${trim} AS ${type}) END`
-  const printed = `CAST(${cast} AS VARCHAR) = ${raw}`
+  const { decimal } = column
+  const pointed = decimal ? `replace(${raw}, ${text(decimal)}, '.')` : raw
+  const print = `CAST(${cast} AS VARCHAR)`
+  const printed = `${decimal ? `replace(${print}, '.', ${text(decimal)})` : print} = ${raw}`
   switch (column.kind) {
     case 'int':
     case 'bigint': {
@@ -78,7 +83,7 @@ function dialect(column: PlanColumn, raw: string, trim: string, cast: string): D
       const type = `DECIMAL(${precision},${scale})`
       return {
         type,
-        attempt: `TRY_CAST(${raw} AS ${type})`,
+        attempt: `TRY_CAST(${pointed} AS ${type})`,
         canonical: printed,
         careful: when(`${matches(trim, DECIMAL)} AND ${matches(trim, decimalFits(precision, scale))}`, type),
         reason: `CASE WHEN NOT ${matches(trim, DECIMAL)} THEN 'not_a_decimal' WHEN NOT ${matches(trim, decimalInRange(precision, scale))} THEN 'out_of_range' ELSE 'too_precise' END`,
@@ -99,7 +104,7 @@ function dialect(column: PlanColumn, raw: string, trim: string, cast: string): D
       return {
         type: 'DOUBLE',
         // -0 is 0: a parquet dictionary takes the one for the other.
-        attempt: `TRY_CAST(${raw} AS DOUBLE) + 0`,
+        attempt: `TRY_CAST(${pointed} AS DOUBLE) + 0`,
         canonical: `isfinite(${cast}) AND ${printed}`,
         careful: `${when(`${matches(trim, DOUBLE)} AND isfinite(TRY_CAST(${trim} AS DOUBLE))`, 'DOUBLE')} + 0`,
         reason: `CASE WHEN ${matches(trim, DOUBLE)} THEN 'out_of_range' ELSE 'not_a_number' END`,

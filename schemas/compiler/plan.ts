@@ -37,6 +37,8 @@ function planColumn({ source, name, type: text, formats, required, ...rules }: C
     name,
     ...type,
     ...(dated && { formats: formats ?? [...DEFAULT_FORMATS[dated]] }),
+    ...(rules.decimal !== '.' && { decimal: rules.decimal }),
+    ...(rules.thousands !== undefined && { thousands: rules.thousands }),
     required,
     ...(min !== undefined && { min }),
     ...(max !== undefined && { max }),

@@ -1,6 +1,7 @@
 import { type FormatPiece, type FormatToken, formatGrammar, parseFormat } from '../formats.ts'
 import type { Plan, PlanColumn, SparkColumn } from '../plan.ts'
 import { DECIMAL, DOUBLE, decimalFits, decimalInRange, INTEGER } from './grammar.ts'
+import { plainNumber } from './number-format.ts'
 import { plainNumbers } from './plain-numbers.ts'
 import { both, rulesOf } from './rules.ts'
 
@@ -93,7 +94,10 @@ function plainDigits(column: PlanColumn, digits: number): string | null {
   return `${negative ? '-?' : ''}${least > 0 ? `[1-9][0-9]{${least - 1},${most - 1}}+` : `[0-9]{1,${most}}+`}`
 }
 
-function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
+function dialect(column: PlanColumn, raw: string, trimmedRaw: string): Dialect {
+  const trim = plainNumber(column, trimmedRaw, { text, matches })
+  const { decimal = '.' } = column
+  const pointed = decimal === '.' ? raw : `replace(${raw}, ${text(decimal)}, '.')`
   const attempt = (sql: string, type: string) => `try_cast(${sql} AS ${type})`
   const when = (test: string, type: string) => `CASE WHEN ${test} THEN ${attempt(trim, type)} END`
   switch (column.kind) {
@@ -115,9 +119,9 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
       const digits = plainDigits(column, precision - scale)
       return {
         type,
-        canonical: digits && scale > 0 ? `${digits}(?:\\.[0-9]{1,${scale}}+)?+` : digits,
-        letters: '-.',
-        quick: attempt(raw, type),
+        canonical: digits && scale > 0 ? `${digits}(?:\\${decimal}[0-9]{1,${scale}}+)?+` : digits,
+        letters: `-${decimal}`,
+        quick: attempt(pointed, type),
         careful: when(`${matches(trim, DECIMAL)} AND ${matches(trim, decimalFits(precision, scale))}`, type),
         reason: `CASE WHEN NOT ${matches(trim, DECIMAL)} THEN 'not_a_decimal' WHEN NOT ${matches(trim, decimalInRange(precision, scale))} THEN 'out_of_range' ELSE 'too_precise' END`,
       }
@@ -141,7 +145,7 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
         canonical: null,
         letters: '',
         // -0 is 0: a parquet dictionary takes the one for the other.
-        quick: `${attempt(raw, 'DOUBLE')} + 0D`,
+        quick: `${attempt(pointed, 'DOUBLE')} + 0D`,
         careful: `${when(`${matches(trim, DOUBLE)} AND ${finite}`, 'DOUBLE')} + 0D`,
         reason: `CASE WHEN ${matches(trim, DOUBLE)} THEN 'out_of_range' ELSE 'not_a_number' END`,
       }

@@ -87,6 +87,20 @@ export const contracts = [
     } as Record<string, object>,
   },
   {
+    source: { delimiter: ',', quote: "'" },
+    day: ['M/d/yyyy'],
+    at: undefined,
+    lenient: false,
+    partitionBy: 'TEXT',
+    rules: {
+      N: { thousands: ',' },
+      BIG: { thousands: ' ' },
+      MONEY: { decimal: ',', thousands: '.' },
+      WIDE: { decimal: ',' },
+      REAL: { decimal: ',', thousands: "'", max: 1000 },
+    } as Record<string, object>,
+  },
+  {
     source: { delimiter: ';', quote: '"', multiline: true },
     day: ['M/d/yyyy'],
     at: undefined,
@@ -173,6 +187,7 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '--1',
     '00000000000000000000001',
     '1,000',
+    '10,00',
     '٣',
   ],
   BIG: [
@@ -183,6 +198,8 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '-9223372036854775809',
     '+0',
     '1L',
+    '1 000',
+    '-12 345 678',
     '99999999999999999999999999999999999999999',
   ],
   MONEY: [
@@ -208,6 +225,11 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '00.1',
     '-.5',
     '- 1',
+    '1.234,5',
+    '1.234',
+    '12.34',
+    '1234,50',
+    ',5',
   ],
   WIDE: [
     '1.0123456789',
@@ -217,6 +239,7 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '-0.0000000001',
     '1.01234567890000000000000000000000000',
     '12345678901234567890.5',
+    '1,0123456789',
   ],
   DAY: [
     '2/29/2016',
@@ -294,6 +317,8 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '3.141592653589793238',
     '1e+5',
     '+1',
+    '1,5',
+    "1'234,5e2",
   ],
   FLAG: ['true', 'false', 'TRUE', 'False', ' true ', 'yes', '1', 't', 'tru', 'ﬁ', 'TRUE\u00a0'],
 }

@@ -14,7 +14,7 @@ export interface Canonical {
   final(state: string): boolean
 }
 
-const [SPACE, MINUS, POINT, ZERO, NINE, DEL, C2, NBSP] = [32, 45, 46, 48, 57, 127, 0xc2, 0xa0]
+const [SPACE, MINUS, ZERO, NINE, DEL, C2, NBSP] = [32, 45, 48, 57, 127, 0xc2, 0xa0]
 const isDigit = (byte: number) => byte >= ZERO && byte <= NINE
 const isControl = (byte: number) => byte < SPACE || byte === DEL
 
@@ -67,13 +67,14 @@ function number(column: PlanColumn, { digits, decimals }: { digits: number; deci
   const plain = plainNumbers(column, digits)
   if (!plain) return null
   const { least, most, negative } = plain
+  const point = (column.decimal ?? '.').charCodeAt(0)
   return {
     start: 'none',
     step(state, byte) {
       const [where = '', count = '0'] = state.split(' ')
       const next = Number(count) + 1
       if (byte === MINUS) return state === 'none' && negative ? 'minus' : undefined
-      if (byte === POINT) return where === 'whole' && decimals > 0 && Number(count) >= least ? 'point' : undefined
+      if (byte === point) return where === 'whole' && decimals > 0 && Number(count) >= least ? 'point' : undefined
       if (!isDigit(byte)) return undefined
       // A double of -0 is 0, which its reader does not know.
       if (where === 'minus' && byte === ZERO && column.kind === 'double') return undefined

@@ -45,10 +45,11 @@ const inOrder = ({ width, places }: Layout, typeOf: (column: number) => string) 
  */
 function canonicalRows(plan: Plan, layout: Layout, { file }: Segment['clean']): string {
   const { columns } = plan.duckdb
-  // The reader has one format for all columns of a kind.
+  // The reader has one format for all columns of a kind, and one decimal separator.
   const formats = { date: firstFormat(plan, 'date'), timestamp: firstFormat(plan, 'timestamp') }
   const isTyped = (i: number) => {
-    const { kind } = plan.columns[i] ?? {}
+    const { kind, decimal } = plan.columns[i] ?? {}
+    if (decimal !== undefined) return false
     return kind !== 'date' && kind !== 'timestamp' ? true : columns[i]?.format === formats[kind]
   }
   const typeOf = (i: number) => (isTyped(i) ? (columns[i]?.type ?? '') : 'VARCHAR')
