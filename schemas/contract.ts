@@ -15,7 +15,12 @@ const Source = z.strictObject({
     .regex(/^[!-/:-@[-`{-~]$/, 'one visible ASCII character that is no letter and no digit')
     .default('"')
     .describe('The character around a field that holds the delimiter; doubled, it stands for itself.'),
-  encoding: z.literal('utf-8').default('utf-8').describe('The encoding of the bytes. A byte order mark is skipped.'),
+  encoding: z
+    .enum(['utf-8', 'utf-16', 'utf-16le', 'utf-16be', 'latin-1'])
+    .default('utf-8')
+    .describe(
+      'The encoding of the bytes. utf-16 has a byte order mark, which says the order; utf-16le and utf-16be need none; latin-1 is ISO-8859-1, in which each byte is the character of its number (0x80 is a control character, not a euro sign). A byte order mark is skipped, one of another encoding refuses the file. Bytes that are no character make their line a reject (`invalid_encoding`). Limits count bytes of UTF-8. On Spark the driver copies each source that is not utf-8.',
+    ),
   header: z.literal(true).default(true).describe('The first line that is not blank names the columns.'),
   multiline: z
     .boolean()

@@ -59,7 +59,12 @@ export const Plan = z.object({
   plan: z.literal(1),
   dataset: z.string(),
   version: z.int(),
-  source: z.object({ delimiter: z.string(), quote: z.string(), multiline: z.boolean() }),
+  source: z.object({
+    delimiter: z.string(),
+    quote: z.string(),
+    encoding: z.enum(['utf-8', 'utf-16', 'utf-16le', 'utf-16be', 'latin-1']),
+    multiline: z.boolean(),
+  }),
   columns: z.array(PlanColumn),
   partitionBy: z.string(),
   unknownColumns: z.enum(['refuse', 'ignore']),

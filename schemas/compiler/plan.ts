@@ -10,12 +10,12 @@ import { sparkColumn } from './spark.ts'
 export function compile(contract: Contract): Plan {
   const columns = contract.columns.map(planColumn)
   const { dataset, version, partitionBy, unknownColumns, missingColumns, limits } = contract
-  const { delimiter, quote, multiline } = contract.source
+  const { delimiter, quote, encoding, multiline } = contract.source
   return {
     plan: 1,
     dataset,
     version,
-    source: { delimiter, quote, multiline },
+    source: { delimiter, quote, encoding, multiline },
     columns,
     partitionBy,
     unknownColumns,

@@ -87,7 +87,7 @@ export const contracts = [
     } as Record<string, object>,
   },
   {
-    source: { delimiter: ',', quote: "'" },
+    source: { delimiter: ',', quote: "'", encoding: 'utf-16be' },
     day: ['M/d/yyyy'],
     at: undefined,
     lenient: false,
@@ -101,7 +101,7 @@ export const contracts = [
     } as Record<string, object>,
   },
   {
-    source: { delimiter: ';', quote: '"', multiline: true },
+    source: { delimiter: ';', quote: '"', multiline: true, encoding: 'latin-1' },
     day: ['M/d/yyyy'],
     at: undefined,
     lenient: true,
@@ -349,7 +349,7 @@ const LINE_BREAKS = ['\n', '\r\n', '\r', '\n\n', '\n\r'] as const
 /** One dirty file: mostly rows with one or two odd values, some lines of noise, odd line ends, now and then an odd header. */
 export function dirtyFile(seed: number, contract: (typeof contracts)[number]): Buffer {
   const dice = random(seed)
-  const { delimiter, quote, multiline } = contract.source
+  const { delimiter, quote, multiline, encoding } = contract.source
   const names = contract.columns.map(({ name }) => name as keyof typeof COLUMNS)
   const order = dice.chance(0.3) ? shuffled(names, dice) : names
   const kept = dice.chance(0.2) && contract.missingColumns === 'null' ? order.slice(0, 1 + dice.below(9)) : order
@@ -391,7 +391,11 @@ export function dirtyFile(seed: number, contract: (typeof contracts)[number]): B
     pieces.push(end())
   }
   if (dice.chance(0.3)) pieces.pop()
-  return Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)))
+  const bytes = Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)))
+  // What is no UTF-8 becomes half a character.
+  return encoding === 'utf-16be'
+    ? Buffer.from(bytes.toString().replaceAll('\ufffd', '\ud800'), 'utf16le').swap16()
+    : bytes
 }
 
 /** Some megabytes of records of several lines, in columns Key and N: long ones, odd ones, and some about as long as the limit. */
