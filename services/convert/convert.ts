@@ -68,9 +68,13 @@ export function tooManyRejects(
   const mostly = top
     ? ` Mostly: ${top.reason}${top.column ? ` in column "${top.column}"` : ''} (${top.rows} rows).`
     : ''
+  const other =
+    top?.reason === 'invalid_encoding'
+      ? ' If it is Latin-1, have the contract say "source": { "encoding": "latin-1" }.'
+      : ''
   return {
     code: 'too_many_rejects',
-    message: `${rejected} of ${rowsIn} rows of ${key} are bad (${share(rejected / rowsIn)}); the contract takes at most ${share(most)}, so none was taken.${mostly} Mend the file, or the contract's maxRejectShare, and land it again.`,
+    message: `${rejected} of ${rowsIn} rows of ${key} are bad (${share(rejected / rowsIn)}); the contract takes at most ${share(most)}, so none was taken.${mostly}${other} Mend the file, or the contract's maxRejectShare, and land it again.`,
   }
 }
 

@@ -1,3 +1,4 @@
+import { plainNumbers } from '../../../schemas/compiler/plain-numbers.ts'
 import { parseFormat } from '../../../schemas/formats.ts'
 import type { PlanColumn } from '../../../schemas/plan.ts'
 
@@ -13,31 +14,33 @@ export interface Canonical {
   final(state: string): boolean
 }
 
-const [SPACE, MINUS, POINT, ZERO, NINE, DEL, C2, NBSP] = [32, 45, 46, 48, 57, 127, 0xc2, 0xa0]
+const [SPACE, MINUS, ZERO, NINE, DEL, C2, NBSP] = [32, 45, 48, 57, 127, 0xc2, 0xa0]
 const isDigit = (byte: number) => byte >= ZERO && byte <= NINE
 const isControl = (byte: number) => byte < SPACE || byte === DEL
 
 /** @returns null for a column of which no text is canonical */
 export function canonical(column: PlanColumn): Canonical | null {
-  switch (column.kind) {
+  const { kind, precision = 38, scale = 0 } = column
+  // Of each such row the place must be known.
+  if (column.unique) return null
+  if (column.oneOf) return words(column.oneOf)
+  switch (kind) {
     case 'string':
       return trimmedText
     case 'int':
-      return number({ digits: 9, decimals: 0, negativeZero: true })
+      return number(column, { digits: 9, decimals: 0 })
     case 'bigint':
-      return number({ digits: 18, decimals: 0, negativeZero: true })
-    case 'decimal': {
-      const { precision = 38, scale = 0 } = column
-      return precision > scale ? number({ digits: precision - scale, decimals: scale, negativeZero: true }) : null
-    }
+      return number(column, { digits: 18, decimals: 0 })
+    case 'decimal':
+      return number(column, { digits: precision - scale, decimals: scale })
     case 'double':
       // So few digits are one division of two exact numbers: no reader rounds them in its own way.
-      return number({ digits: 9, decimals: 6, negativeZero: false })
+      return number(column, { digits: 9, decimals: 6 })
     case 'boolean':
       return words(['true', 'false'])
     case 'date':
     case 'timestamp':
-      return moment(column.formats?.[0] ?? '')
+      return column.min === undefined && column.max === undefined ? moment(column.formats?.[0] ?? '') : null
   }
 }
 
@@ -60,40 +63,47 @@ const trimmedText: Canonical = {
   final: (state) => state === 'text',
 }
 
-function number({
-  digits,
-  decimals,
-  negativeZero,
-}: {
-  digits: number
-  decimals: number
-  negativeZero: boolean
-}): Canonical {
+function number(column: PlanColumn, { digits, decimals }: { digits: number; decimals: number }): Canonical | null {
+  const plain = plainNumbers(column, digits)
+  if (!plain) return null
+  const { least, most, negative } = plain
+  const point = (column.decimal ?? '.').charCodeAt(0)
   return {
     start: 'none',
     step(state, byte) {
       const [where = '', count = '0'] = state.split(' ')
       const next = Number(count) + 1
-      if (byte === MINUS) return state === 'none' ? 'minus' : undefined
-      if (byte === POINT) return where === 'whole' && decimals > 0 ? 'point' : undefined
+      if (byte === MINUS) return state === 'none' && negative ? 'minus' : undefined
+      if (byte === point) return where === 'whole' && decimals > 0 && Number(count) >= least ? 'point' : undefined
       if (!isDigit(byte)) return undefined
-      if (where === 'minus' && byte === ZERO && !negativeZero) return undefined
-      if (where === 'none' || where === 'minus') return 'whole 1'
-      if (where === 'whole') return next <= digits ? `whole ${next}` : undefined
+      // A double of -0 is 0, which its reader does not know.
+      if (where === 'minus' && byte === ZERO && column.kind === 'double') return undefined
+      if (where === 'none' || where === 'minus') return byte === ZERO && least > 0 ? undefined : 'whole 1'
+      if (where === 'whole') return next <= most ? `whole ${next}` : undefined
       return next <= decimals ? `decimal ${next}` : undefined
     },
-    final: (state) => state.startsWith('whole') || state.startsWith('decimal'),
+    final(state) {
+      const [where, count] = state.split(' ')
+      return where === 'decimal' || (where === 'whole' && Number(count) >= least)
+    },
   }
 }
 
-const words = (all: string[]): Canonical => ({
-  start: '',
-  step(state, byte) {
-    const text = state + String.fromCharCode(byte)
-    return all.some((word) => word.startsWith(text)) ? text : undefined
-  },
-  final: (state) => all.includes(state),
-})
+const LONGEST_LIST = 4096
+
+/** @returns null for a list so long that a state for each byte of it would be too many */
+function words(all: string[]): Canonical | null {
+  const listed = all.map((word) => Buffer.from(word).toString('latin1'))
+  if (listed.reduce((sum, word) => sum + word.length, 0) > LONGEST_LIST) return null
+  return {
+    start: '',
+    step(state, byte) {
+      const text = state + String.fromCharCode(byte)
+      return listed.some((word) => word.startsWith(text)) ? text : undefined
+    },
+    final: (state) => listed.includes(state),
+  }
+}
 
 /** What is known of a moment so far. Which year is a leap year is not: 29 February is not canonical. */
 interface Progress {

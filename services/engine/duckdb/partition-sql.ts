@@ -4,11 +4,11 @@ import { anyText, hex, name, text } from './sql.ts'
 
 const read = (files: string[]) => `read_parquet([${files.map(text).join(', ')}])`
 /** The text of the partition value; an empty one is no value, as in Hive. */
-const value = (plan: Plan) => `nullif(CAST(${name(plan.partitionBy)} AS VARCHAR), '')`
+const value = (plan: Plan) => `nullif(CAST(files.${name(plan.partitionBy)} AS VARCHAR), '')`
 
 /** The distinct values, in an order that does not depend on the engine's threads. */
 export const partitionValues = (plan: Plan, files: string[]): string =>
-  `SELECT ${hex('value')} AS value FROM (SELECT DISTINCT ${value(plan)} AS value FROM ${read(files)}) AS distinct_values ORDER BY distinct_values.value NULLS FIRST`
+  `SELECT ${hex('value')} AS value FROM (SELECT DISTINCT ${value(plan)} AS value FROM ${read(files)} AS files) AS distinct_values ORDER BY distinct_values.value NULLS FIRST`
 
 /**
  * Writes the rows of these values, one file each, in folders by the value's index: a value as such would be encoded in the
@@ -17,13 +17,13 @@ export const partitionValues = (plan: Plan, files: string[]): string =>
 export function copyPartitions(plan: Plan, files: string[], values: (string | null)[], out: string): string {
   const ids = values.map((one, id) => `(${anyText(one)}, ${id})`)
   return `COPY (
-      SELECT rows.* EXCLUDE (${name(plan.partitionBy)}), ids.id AS "_partition"
-      FROM ${read(files)} AS rows JOIN (VALUES ${ids.join(', ')}) AS ids(value, id)
+      SELECT files.* EXCLUDE (${name(plan.partitionBy)}), ids.id AS "~partition"
+      FROM ${read(files)} AS files JOIN (VALUES ${ids.join(', ')}) AS ids(value, id)
         ON ${value(plan)} IS NOT DISTINCT FROM ids.value
-    ) TO ${text(out)} (${parquet(1000)}, PARTITION_BY ("_partition"), OVERWRITE_OR_IGNORE)`
+    ) TO ${text(out)} (${parquet(1000)}, PARTITION_BY ("~partition"), OVERWRITE_OR_IGNORE)`
 }
 
 /** The files written below a folder: the index of the value and the rows, as the files' own footers say. */
 export const partitionRows = (out: string): string =>
-  `SELECT file_name AS file, regexp_extract(file_name, '_partition=([0-9]+)', 1) AS id, CAST(num_rows AS DOUBLE) AS rows
+  `SELECT file_name AS file, regexp_extract(file_name, '~partition=([0-9]+)', 1) AS id, CAST(num_rows AS DOUBLE) AS rows
    FROM parquet_file_metadata(${text(`${out}/*/*.parquet`)})`
