@@ -41,9 +41,9 @@ export const sales = async (options: SalesOptions): Promise<string> =>
 /** Starts one. `patience` is how many milliseconds a landing may take. */
 export async function stack(
   name: string,
-  { engine, patience = 90_000 }: { engine?: Engine; patience?: number } = {},
+  { engine, patience = 90_000, env }: { engine?: Engine; patience?: number; env?: Record<string, string> } = {},
 ): Promise<Stack> {
-  const runtime = await raise({ name: `test-${name}`, engine, onProgress: () => {} })
+  const runtime = await raise({ name: `test-${name}`, engine, env, onProgress: () => {} })
   const landfall = await connect(clientConfig(runtime.endpoint))
   const folder = await mkdtemp(join(tmpdir(), `landfall-${name}-`))
   const rows = async (sql: string) => (await query(landfall, sql, DATABASE)).rows
