@@ -5,6 +5,7 @@ import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib/core'
 import type { Construct } from 'constructs'
 import { glueTable } from '../schemas/compiler/glue-table.ts'
 import type { Contract } from '../schemas/contract.ts'
+import { rejectsTable } from '../schemas/rejects.ts'
 import { bucket, notify, zone } from './bucket.ts'
 import type { Config } from './config.ts'
 
@@ -74,19 +75,24 @@ export class Stateful extends Stack {
   private createCatalog(config: Config) {
     const databases = new Map<string, CfnDatabase>()
     for (const contract of this.contracts) {
-      const { database, name } = contract.table
+      const { database } = contract.table
+      const table = glueTable(contract, this.delivery.s3UrlForObject(`data/${contract.dataset}/`))
+      const known = databases.get(database)
       const parent =
-        databases.get(database) ??
+        known ??
         new CfnDatabase(this, `Database-${database}`, { catalogId: this.account, databaseInput: { name: database } })
       databases.set(database, parent)
-
-      const table = new CfnTable(this, `Table-${database}-${name}`, {
-        catalogId: this.account,
-        databaseName: database,
-        tableInput: glueTable(contract, this.delivery.s3UrlForObject(`data/${contract.dataset}/`)),
-      })
-      table.addResourceDependency(parent)
-      for (const resource of [parent, table]) resource.applyRemovalPolicy(config.removal)
+      const rejects = rejectsTable(table, this.quarantine.s3UrlForObject('rejects/'))
+      for (const tableInput of known ? [table] : [table, rejects]) {
+        const resource = new CfnTable(this, `Table-${database}-${tableInput.name}`, {
+          catalogId: this.account,
+          databaseName: database,
+          tableInput,
+        })
+        resource.addResourceDependency(parent)
+        resource.applyRemovalPolicy(config.removal)
+      }
+      parent.applyRemovalPolicy(config.removal)
     }
   }
 }

@@ -124,10 +124,11 @@ export class Stateless extends Stack {
       rights: sweepRights(this, stateful, glue),
     })
 
-    const queries = new WorkGroup(this, 'Queries', { config, results: stateful.results })
+    const queries = new WorkGroup(this, 'Queries', { config, stateful })
 
     const outputs: Record<string, string> = {
       WorkGroup: queries.workGroupName,
+      ReaderPolicy: queries.readers.managedPolicyArn,
       ConvertJob: jobs.convert,
       PartitionJob: jobs.partition,
       Crawlers: CRAWLERS,

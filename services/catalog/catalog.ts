@@ -3,10 +3,20 @@ import type { Contract } from '../../schemas/contract.ts'
 import { partitionOfFolder } from '../../schemas/hive.ts'
 import type { CatalogPartition, Glue } from '../jobs/glue.ts'
 import type { Objects } from '../jobs/objects.ts'
-import { TryAgain } from '../lambda/errors.ts'
-import { beginCrawl, type CatalogState, catalogState, endCrawl, isPublishing } from '../ledger/catalog-state.ts'
+import { inWords, isRefusal, TryAgain } from '../lambda/errors.ts'
+import { patienceMs } from '../lambda/receives.ts'
+import {
+  beginCrawl,
+  type CatalogState,
+  catalogState,
+  endCrawl,
+  isPublishing,
+  noRefusal,
+  noteRefusal,
+} from '../ledger/catalog-state.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, queuePk } from '../ledger/queue.ts'
+import { runKey } from '../ledger/run.ts'
 
 export type CatalogDeps = {
   ledger: Ledger
@@ -44,7 +54,10 @@ export type Woken = 'crawling' | 'busy' | 'settled' | 'idle'
  *
  * @throws TryAgain when it has been patient in vain.
  */
-export async function wake(deps: CatalogDeps, dataset: string, patience = PATIENCE_MS): Promise<Woken> {
+export const wake = (deps: CatalogDeps, dataset: string, patience = PATIENCE_MS): Promise<Woken> =>
+  orSay(deps, dataset, () => startCrawl(deps, dataset, patience))
+
+async function startCrawl(deps: CatalogDeps, dataset: string, patience: number): Promise<Woken> {
   const { ledger, glue } = deps
   const crawler = deps.crawlers[dataset]
   if (!crawler) throw new Error(`No crawler is known for the dataset ${dataset}`)
@@ -76,11 +89,41 @@ export async function wake(deps: CatalogDeps, dataset: string, patience = PATIEN
 }
 
 /** Takes up a crawl's end, however it ended: what it did not add is added, and the waiting runs are queryable. */
-export async function crawlEnded(deps: CatalogDeps, dataset: string): Promise<void> {
-  const state = await catalogState(deps.ledger, dataset)
-  await compare(deps, dataset, state)
-  // Also after a failed crawl: the comparison has done its work, and repeating the crawl would only cost.
-  await endCrawl(deps.ledger, dataset, state, 'seen')
+export const crawlEnded = (deps: CatalogDeps, dataset: string): Promise<void> =>
+  orSay(deps, dataset, async () => {
+    const state = await catalogState(deps.ledger, dataset)
+    await compare(deps, dataset, state)
+    // Also after a failed crawl: the comparison has done its work, and repeating the crawl would only cost.
+    await endCrawl(deps.ledger, dataset, state, 'seen')
+  })
+
+/**
+ * When Glue or S3 refuse for as long as a message is tried, the runs that wait say why they are not queryable: they have
+ * failed. They stay in the queue, for their rows are in the zone: whenever the catalog can be told, they are delivered.
+ */
+async function orSay<T>(deps: CatalogDeps, dataset: string, work: () => Promise<T>): Promise<T> {
+  const { ledger } = deps
+  try {
+    return await work()
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    const since = await noteRefusal(ledger, dataset)
+    if (ledger.now().getTime() - since < patienceMs()) throw error
+    for (const { sourceId, runId } of await waitingRuns(ledger, dataset)) {
+      const run = await ledger.run({ dataset, sourceId, runId })
+      if (run?.state !== 'published') continue
+      const message = `The rows of ${run.key} are in the delivery zone, but cannot be made queryable: ${inWords(error)} It is tried again each minute, and needs no landing when the cause is mended.`
+      const failed = {
+        state: 'failed',
+        problem: { code: 'catalog_refused', message },
+        endedAt: ledger.instant(),
+      } as const
+      await ledger.table.write([
+        { update: runKey(run), set: failed, when: [{ attribute: 'state', is: 'equal', to: 'published' }] },
+      ])
+    }
+    throw error
+  }
 }
 
 export type Repair = { add: CatalogPartition[]; drop: string[] }
@@ -122,6 +165,7 @@ export async function compare(deps: CatalogDeps, dataset: string, state?: Catalo
   // Another comparison may have added, by a newer listing, what ours has just dropped: then it is missing now.
   const { add } = repair.drop.length > 0 ? (await look()).repair : repair
   if (add.length > 0) await glue.addPartitions(contract.table, add)
+  await noRefusal(ledger, dataset)
   const present = new Set(folders)
   await pMap(waiting, (item) => settleRun(ledger, dataset, item, present, state), { concurrency: 16 })
   return repair
@@ -153,5 +197,5 @@ async function settleRun(ledger: Ledger, dataset: string, item: Queued, present:
     await ledger.update(ref, { state: 'failed', problem: { code: 'imbalance', message }, endedAt, spanCatalog }, leave)
     return
   }
-  await ledger.update(ref, { state: 'delivered', endedAt, spanCatalog }, leave)
+  await ledger.update(ref, { state: 'delivered', endedAt, spanCatalog }, leave, ['problem'])
 }

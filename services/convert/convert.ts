@@ -8,6 +8,7 @@ import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { Failed } from '../lambda/errors.ts'
 import { processingKey } from '../ledger/ids.ts'
 import type { Ending } from '../ledger/ledger.ts'
+import { dueItem } from '../ledger/queue.ts'
 import type { Problem, Run } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 
@@ -30,8 +31,13 @@ export const judgeCsv =
   }
 
 /** Registers and queues a CSV; the stage dispatches afterwards. */
-export async function csvLanded(deps: ConvertDeps, event: S3ObjectEvent, cause: string): Promise<string | undefined> {
-  const run = await takeIn(deps, event, 'csv', cause, judgeCsv(deps.contracts))
+export async function csvLanded(
+  deps: ConvertDeps,
+  event: S3ObjectEvent,
+  cause: string,
+  lastReceive = false,
+): Promise<string | undefined> {
+  const run = await takeIn(deps, event, 'csv', cause, judgeCsv(deps.contracts), lastReceive)
   return run?.state === 'queued' ? run.dataset : undefined
 }
 
@@ -126,7 +132,7 @@ export async function settleConverted(
         parts: report.parts.length,
         processingRows: sum(report.parts.map(({ rows }) => rows)),
       },
-      more: [leave],
+      more: [leave, { put: dueItem(run, ledger.now().getTime()) }],
     }),
   })
   if (published.outcome === 'superseded')

@@ -11,7 +11,7 @@ const wired = () => convertStage(readEnv(ConvertEnv))
 
 export const handler = stage(
   [
-    on(CsvLanded, (event, { replay }) => csvLanded(wired().deps, event, replay ?? 'live')),
+    on(CsvLanded, (event, { replay, lastReceive }) => csvLanded(wired().deps, event, replay ?? 'live', lastReceive)),
     on(JobEnded, ({ detail }) => jobEnded(wired(), detail.jobRunId)),
   ],
   (dataset) => {

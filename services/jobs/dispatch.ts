@@ -1,7 +1,8 @@
 import type { Contract, EngineSize } from '../../schemas/contract.ts'
 import type { Manifest, ManifestSource } from '../../schemas/manifest.ts'
 import type { Plan } from '../../schemas/plan.ts'
-import { Failed } from '../lambda/errors.ts'
+import { Failed, inWords, isRefusal } from '../lambda/errors.ts'
+import { patienceMs } from '../lambda/receives.ts'
 import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
@@ -64,6 +65,9 @@ export function chooseBatch(waiting: Queued[]): Queued[] {
  *
  * No wake-up is lost between two dispatchers: whoever finds the slot taken has queued before it looked, and whoever
  * holds the slot reads the queue after it took it, and once more after it let an empty one go.
+ *
+ * @throws what kept the job from starting: TryAgain where Glue has no room now. What is refused for as long as a message
+ * is tried, a right that is missing say, fails the runs that wait.
  */
 export async function dispatch(deps: DispatchDeps, stage: JobStage, dataset: string): Promise<Dispatched> {
   const queue: QueueName = { stage: stage.stage, dataset }
@@ -81,10 +85,12 @@ export async function dispatch(deps: DispatchDeps, stage: JobStage, dataset: str
       !(await ledger.table.write([{ put: { ...slotKey(queue), ...slot }, when: [{ attribute: 'pk', is: 'absent' }] }]))
     )
       return 'busy'
+    let items: Queued[] = []
     try {
-      const waiting = (await ledger.table.query(queuePk(queue), 'ITEM#', BATCH_SOURCES * 2)).map(asQueued)
-      if (await start(deps, stage, queue, { ...slot, items: chooseBatch(waiting) })) return 'started'
+      items = chooseBatch((await ledger.table.query(queuePk(queue), 'ITEM#', BATCH_SOURCES * 2)).map(asQueued))
+      if (await start(deps, stage, queue, { ...slot, items })) return 'started'
     } catch (error) {
+      if (isRefusal(error)) await refused(ledger, queue, items, error)
       await release(ledger, queue, batch)
       throw error
     }
@@ -134,6 +140,30 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   const leaseUntil = ledger.now().getTime() + LEASE_MS
   await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, ...held }])
   return true
+}
+
+/** A start that was refused: the first time is noted; when patience is over, the runs end, and say what was refused. */
+async function refused(ledger: Ledger, queue: QueueName, items: Queued[], error: unknown) {
+  const now = ledger.now().getTime()
+  for (const item of items) {
+    const place = { pk: queuePk(queue), sk: item.sk }
+    const present = [{ attribute: 'pk', is: 'present' } as const]
+    if (item.refusedAt === undefined) {
+      await ledger.table.write([{ update: place, set: { refusedAt: now }, when: present }])
+      continue
+    }
+    if (now - item.refusedAt < patienceMs()) continue
+    const ref = { dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId }
+    const run = await ledger.run(ref)
+    const leave = { delete: place, when: present }
+    if (!run || hasEnded(run.state)) {
+      await ledger.table.write([leave])
+      continue
+    }
+    const message = `No ${queue.stage} job could be started for ${run.key}: ${inWords(error)} Mend the cause and land it again.`
+    const problem = { code: `${queue.stage}_not_started`, message }
+    await ledger.update(ref, { state: 'failed', problem, endedAt: ledger.instant() }, [leave])
+  }
 }
 
 /** A queued run that has nothing to be worked on ends as superseded. */

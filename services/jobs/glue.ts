@@ -13,7 +13,7 @@ import {
   type StorageDescriptor,
 } from '@aws-sdk/client-glue'
 import type { EngineSize } from '../../schemas/contract.ts'
-import { TryAgain } from '../lambda/errors.ts'
+import { Failed, isRefusal, TryAgain } from '../lambda/errors.ts'
 
 export type JobState = 'running' | 'succeeded' | 'failed'
 /** `why` is Glue's word for an end that is no success: FAILED, TIMEOUT, STOPPED, ERROR. */
@@ -32,12 +32,12 @@ export type CatalogPartition = { value: string; location: string }
 
 /** What stages need of Glue. */
 export interface Glue {
-  /** Throws TryAgain when Glue has no slot or throttles. */
+  /** Throws TryAgain when Glue has no slot or throttles, Failed when it refuses: a right or the job is missing. */
   startJob(job: string, manifest: string, size: EngineSize): Promise<string>
   job(job: string, id: string): Promise<JobStatus | undefined>
   /** The newest run that was given this manifest; the answer to "did my StartJobRun arrive?". */
   jobByManifest(job: string, manifest: string): Promise<JobStatus | undefined>
-  /** Throws TryAgain while the crawler runs or is stopping. */
+  /** Throws TryAgain while the crawler runs or is stopping, Failed when Glue refuses. */
   startCrawler(crawler: string): Promise<void>
   crawlerReady(crawler: string): Promise<boolean>
   partitions(table: TableName): Promise<CatalogPartition[]>
@@ -53,6 +53,7 @@ const DELETE_BATCH = 25
 const NOT_NOW = [
   'ConcurrentRunsExceededException',
   'CrawlerRunningException',
+  'CrawlerStoppingException',
   'ResourceNumberLimitExceededException',
   'ThrottlingException',
   'OperationTimeoutException',
@@ -63,6 +64,8 @@ const nameOf = (error: unknown) => (error instanceof Error ? error.name : '')
 const notNow = (what: string) => (error: unknown) => {
   if (NOT_NOW.includes(nameOf(error)))
     throw new TryAgain('glue_busy', `Glue would not start ${what} now: ${nameOf(error)}.`, error)
+  if (isRefusal(error) && error instanceof Error)
+    throw new Failed('glue_refused', `Glue refuses to start ${what}: ${error.name}: ${error.message}.`, error)
   throw error
 }
 

@@ -62,6 +62,9 @@ export class S3Objects implements Objects {
       }
     } catch (error) {
       if (statusOf(error) === 404) return undefined
+      // The answer to a HEAD has no body, so the SDK has no words for it.
+      if (statusOf(error) === 403 && error instanceof Error)
+        error.message = `reading ${bucket}/${key} is denied (S3 answers a HEAD with 403 and no reason; it asks for s3:GetObject)`
       throw error
     }
   }

@@ -1,7 +1,7 @@
 import pMap from 'p-map'
 import { Manifest } from '../../schemas/manifest.ts'
 import { Report, type SourceReport } from '../../schemas/report.ts'
-import { Failed, LandfallError, TryAgain } from '../lambda/errors.ts'
+import { Failed, inWords, LandfallError, TryAgain } from '../lambda/errors.ts'
 import { MAX_RECEIVES } from '../lambda/receives.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
@@ -73,7 +73,18 @@ export async function settle(
   }
   const slot = await takeUp(ledger, queue, batch)
   if (!slot) return false
-  const report = await readReport(deps, slot)
+  let report: Report | undefined
+  try {
+    report = await readReport(deps, slot)
+  } catch (error) {
+    if (!isLast(slot)) {
+      await leaveToNext(ledger, queue, batch)
+      throw error
+    }
+    await failAll(ledger, queue, slot, error)
+    await release(ledger, queue, batch)
+    return true
+  }
   if (report) await settleAll(deps, stage, queue, slot, report, status)
   else await retryAlone(ledger, stage.stage, queue, slot, status)
   await release(ledger, queue, batch)
@@ -136,8 +147,7 @@ async function settleAll(
     jobEndedAt: report.endedAt,
     jobRunId: status?.id ?? slot.jobRunId,
   }
-  // Beyond as many as a message has, one source that cannot be published would keep its whole dataset waiting.
-  const lastAttempt = (slot.settleAttempts ?? 0) + 1 >= MAX_RECEIVES
+  const lastAttempt = isLast(slot)
   const around = stage.around ?? ((_dataset, _batch, work) => work())
   let retry: unknown
   await around(queue.dataset, slot.batch, async () => {
@@ -170,10 +180,26 @@ async function settleAll(
     )
   })
   if (retry === undefined) return
-  await ledger.table.write([
-    { update: slotKey(queue), remove: ['settlingUntil'], when: [{ attribute: 'batch', is: 'equal', to: slot.batch }] },
-  ])
+  await leaveToNext(ledger, queue, slot.batch)
   throw retry
+}
+
+/** Beyond as many as a message has, one source that cannot be published would keep its whole dataset waiting. */
+const isLast = (slot: Slot) => (slot.settleAttempts ?? 0) + 1 >= MAX_RECEIVES
+
+/** Or the next attempt would have to wait for the end of this one's lease. */
+const leaveToNext = (ledger: Ledger, queue: QueueName, batch: string) =>
+  ledger.table.write([
+    { update: slotKey(queue), remove: ['settlingUntil'], when: [{ attribute: 'batch', is: 'equal', to: batch }] },
+  ])
+
+async function failAll(ledger: Ledger, queue: QueueName, slot: Slot, error: unknown) {
+  for (const item of slot.items) {
+    const leave: Write = { delete: { pk: queuePk(queue), sk: item.sk }, when: [{ attribute: 'pk', is: 'present' }] }
+    const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
+    if (!run || hasEnded(run.state)) await ledger.table.write([leave])
+    else await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave])
+  }
 }
 
 /** What is not ours (S3, Glue or DynamoDB said no) may pass, as do our own errors that say so. */
@@ -181,10 +207,9 @@ const mayPass = (error: unknown) => !(error instanceof LandfallError) || error.r
 
 function settleProblem(error: unknown, run: Run, { stage }: QueueName): Problem {
   if (error instanceof LandfallError && !error.retryable) return { code: error.code, message: error.message }
-  const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return {
     code: `${stage}_not_published`,
-    message: `What the ${stage} job made of ${run.key} could not be published in ${MAX_RECEIVES} attempts (${why}). Mend the cause and land it again.`,
+    message: `What the ${stage} job made of ${run.key} could not be published in ${MAX_RECEIVES} attempts (${inWords(error)}). Mend the cause and land it again.`,
   }
 }
 

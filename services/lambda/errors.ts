@@ -34,3 +34,22 @@ export class Failed extends LandfallError {
     super(code, message, { retryable: false, cause })
   }
 }
+
+const THROTTLED = /Throttl|Exceeded|TooMany|Conflict|InProgress|Timeout|ConcurrentModification/
+
+/**
+ * Whether the answer stays the same until a person mends something: a right or a thing that is missing, a request that
+ * is wrong. Throttling, outages and lost connections pass by themselves.
+ */
+export function isRefusal(error: unknown): boolean {
+  if (error instanceof LandfallError) return !error.retryable
+  const { name = '', $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } }
+  const status = $metadata?.httpStatusCode ?? 0
+  return status >= 400 && status < 500 && status !== 408 && status !== 429 && !THROTTLED.test(name)
+}
+
+/** An error as a run's problem quotes it. */
+export function inWords(error: unknown): string {
+  if (error instanceof LandfallError) return error.message
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}

@@ -8,7 +8,7 @@ import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import type { z } from 'zod'
 import { LandfallError } from './errors.ts'
-import { MAX_RECEIVES } from './receives.ts'
+import { backoff, MAX_RECEIVES } from './receives.ts'
 
 export const logger = new Logger()
 export const tracer = new Tracer()
@@ -24,12 +24,6 @@ export const on = <S extends z.ZodType>({ schema }: { schema: S }, handle: Route
   schema,
   handle,
 })
-
-/**
- * Seconds until the nth attempt that failed comes back: 5, 20, 80, 320. Together longer than a lock that a killed
- * publisher left behind (6 minutes), so that such a message finds it free before its last receive.
- */
-const backoff = (receives: number) => 5 * 4 ** Math.min(receives - 1, 3)
 
 const sqs = new SQSClient()
 
@@ -70,14 +64,14 @@ const fields = (error: unknown) =>
  */
 export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<unknown>) {
   const base = async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
-    const datasets = new Set<string>()
+    const woken = new Map<string, SQSRecord[]>()
     const processor = new BatchProcessor(EventType.SQS)
     const response = await processPartialResponse(
       event,
       async (record: SQSRecord) => {
         try {
           const dataset = await receive(routes, record)
-          if (dataset) datasets.add(dataset)
+          if (dataset) woken.set(dataset, [...(woken.get(dataset) ?? []), record])
         } catch (error) {
           logger.error('An event could not be handled and comes back', { ...fields(error), error: error as Error })
           await comeBack(record)
@@ -87,13 +81,24 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
       processor,
       { context, processInParallel: false, throwOnFullBatchFailure: false },
     )
-    for (const dataset of datasets) {
+    for (const [dataset, records] of woken) {
       try {
         await dispatch?.(dataset)
       } catch (error) {
         // A wake-up is a hint: what is queued stays queued, and the sweep dispatches it within a minute.
-        if (!(error instanceof LandfallError && error.retryable)) throw error
-        logger.warn('Dispatch has to wait for the sweep', { dataset, ...fields(error), error: error as Error })
+        if (error instanceof LandfallError && error.retryable) {
+          logger.warn('Dispatch has to wait for the sweep', { dataset, ...fields(error), error })
+          continue
+        }
+        logger.error('A dispatch failed, and the events that asked for it come back', {
+          dataset,
+          ...fields(error),
+          error: error as Error,
+        })
+        for (const record of records) {
+          await comeBack(record)
+          response.batchItemFailures.push({ itemIdentifier: record.messageId })
+        }
       }
     }
     return response

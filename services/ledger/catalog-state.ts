@@ -13,6 +13,8 @@ export type CatalogState = {
   crawlStartedAt?: string
   /** Epoch milliseconds; past it the sweep looks at the crawler itself. */
   crawlUntil?: number
+  /** Epoch milliseconds; since when AWS refuses what the catalog needs. */
+  refusedAt?: number
 }
 
 const CRAWL_LEASE_MS = 15 * 60_000
@@ -27,6 +29,20 @@ export async function catalogState(ledger: Ledger, dataset: string): Promise<Cat
 
 export async function markDirty(ledger: Ledger, dataset: string): Promise<void> {
   await ledger.table.write([{ update: stateKey(dataset), add: { dirty: 1 } }])
+}
+
+/** @returns since when AWS has refused. */
+export async function noteRefusal(ledger: Ledger, dataset: string): Promise<number> {
+  const refusedAt = ledger.now().getTime()
+  await ledger.table.write([
+    { update: stateKey(dataset), set: { refusedAt }, when: [{ attribute: 'refusedAt', is: 'absent' }] },
+  ])
+  return (await catalogState(ledger, dataset)).refusedAt ?? refusedAt
+}
+
+export async function noRefusal(ledger: Ledger, dataset: string): Promise<void> {
+  if ((await catalogState(ledger, dataset)).refusedAt === undefined) return
+  await ledger.table.write([{ update: stateKey(dataset), remove: ['refusedAt'] }])
 }
 
 /** False when a crawl is at work: its end will look again. */

@@ -18,8 +18,8 @@ import type { Item, Table, Write } from './table.ts'
 /** Attempts at an optimistic write before the message is given back; each loser has seen a winner. */
 const ATTEMPTS = 8
 
-/** A run that ends as it begins: refused by name, or superseded before anyone looked. */
-export type Ending = { state: 'refused' | 'superseded'; problem: Problem }
+/** A run that ends as it begins: refused by name, superseded before anyone looked, or failed because no one could. */
+export type Ending = { state: 'refused' | 'superseded' | 'failed'; problem: Problem }
 
 export type Registration = { run: Run; fresh: boolean }
 
@@ -119,6 +119,16 @@ export class Ledger {
       if (await this.table.write(writes)) return { run, fresh: true }
     }
     throw new TryAgain('source_contended', `${landed.key} is being registered by many events at once.`)
+  }
+
+  /** Queues a CSV that failed as it was registered; or ends it otherwise, if that is what it is worth by now. */
+  async reopen(run: Run, landed: Landed, end?: Ending): Promise<Run> {
+    const when: Write['when'] = [{ attribute: 'state', is: 'equal', to: run.state }]
+    const { problem: _, endedAt: __, ...open } = run
+    const again: Run = { ...open, ...landed, ...(end ? { ...end, endedAt: this.instant() } : { state: 'queued' }) }
+    const writes: Write[] = [{ put: runItem(again), when }]
+    if (!end) writes.push({ put: queueItem('convert', again) })
+    return (await this.table.write(writes)) ? again : ((await this.run(run)) ?? again)
   }
 
   /** What `unzip` knows of a member before the member's own event can come. */

@@ -12,6 +12,8 @@ export type Queued = {
   bytes: number
   /** Its last batch failed: it goes alone, so that one poison file fails alone. */
   solo?: boolean
+  /** Epoch milliseconds; when AWS first refused to start a job for it. */
+  refusedAt?: number
   /** `catalog`: partition folders that the table must have for this run. */
   folders?: string[]
 }
@@ -46,11 +48,28 @@ export const queueItem = (stage: Stage, run: Run, more: Partial<Queued> = {}): I
   ...more,
 })
 
-export const asQueued = ({ sk, sourceId, runId, bytes, solo, folders }: Item): Queued => ({
+/**
+ * A converted run that `partition` has yet to hear of. Beside the queue and not in it, for it is the objects' event that
+ * queues it; this is what the sweep finds where that died on its way.
+ */
+export const duePk = (dataset: string) => `DUE#partition#${dataset}`
+export const dueKey = (run: Run): ItemKey => ({
+  pk: duePk(run.dataset),
+  sk: `ITEM#${run.registeredAt}#${run.runId}`,
+})
+export const dueItem = (run: Run, since: number): Item => ({
+  ...dueKey(run),
+  sourceId: run.sourceId,
+  runId: run.runId,
+  since,
+})
+
+export const asQueued = ({ sk, sourceId, runId, bytes, solo, refusedAt, folders }: Item): Queued => ({
   sk,
   sourceId: String(sourceId),
   runId: String(runId),
   bytes: Number(bytes),
   ...(solo === true && { solo }),
+  ...(typeof refusedAt === 'number' && { refusedAt }),
   ...(Array.isArray(folders) && { folders: folders.map(String) }),
 })

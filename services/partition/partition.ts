@@ -7,7 +7,7 @@ import { endRun, type JobTimes } from '../jobs/settle.ts'
 import { Failed, TryAgain } from '../lambda/errors.ts'
 import { whilePublishing } from '../ledger/catalog-state.ts'
 import { deliveryKey, parseProcessingKey, processingPrefix } from '../ledger/ids.ts'
-import { queueItem } from '../ledger/queue.ts'
+import { dueKey, duePk, queueItem } from '../ledger/queue.ts'
 import { hasEnded, type Run, type RunRef, runKey } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 
@@ -16,6 +16,9 @@ export type PartitionDeps = PublishDeps & {
   processingBucket: string
   deliveryBucket: string
 }
+
+/** Longer than a message is tried: until then its event is on its way. */
+const OVERDUE_MS = 15 * 60_000
 
 /** The N parts of a run, in order, or undefined while some are missing. A listing decides, whatever the ledger says. */
 export async function partsOf({ objects, processingBucket }: PartitionDeps, ref: RunRef) {
@@ -42,7 +45,12 @@ export async function parquetProcessed(deps: PartitionDeps, event: S3ObjectEvent
   }
   if (!run) throw new Failed('unknown_run', `${event.detail.object.key} is of a run that the ledger does not know.`)
   if (hasEnded(run.state) || run.state === 'published') return undefined
-  // A second event of the same run finds it queued, or published, and changes nothing.
+  await enqueue(deps, run)
+  return run.dataset
+}
+
+/** A second event of the same run finds it queued, or published, and changes nothing. */
+async function enqueue(deps: PartitionDeps, run: Run): Promise<void> {
   await deps.ledger.table.write([
     { put: queueItem('partition', run), when: [{ attribute: 'pk', is: 'absent' }] },
     {
@@ -50,8 +58,32 @@ export async function parquetProcessed(deps: PartitionDeps, event: S3ObjectEvent
       set: { spanPartition: { queuedAt: deps.ledger.instant() } },
       when: [{ attribute: 'deliveredObjects', is: 'absent' }],
     },
+    { delete: dueKey(run) },
   ])
-  return run.dataset
+}
+
+/**
+ * Queues converted runs whose objects' events were lost, or died in this stage's queue: the sweep dispatches them next.
+ * @returns how many
+ */
+export async function queueOverdue(deps: PartitionDeps, dataset: string): Promise<number> {
+  const { ledger } = deps
+  let queued = 0
+  for (const { pk, sk, sourceId, runId, since } of await ledger.table.query(duePk(dataset), 'ITEM#')) {
+    if (ledger.now().getTime() - Number(since) < OVERDUE_MS) continue
+    const run = await ledger.run({ dataset, sourceId: String(sourceId), runId: String(runId) })
+    if (run?.state === 'converted' && run.spanPartition === undefined) {
+      if (await partsOf(deps, run)) {
+        await enqueue(deps, run)
+        queued++
+        continue
+      }
+      await takenAway(deps, run)
+    }
+    // The event came before convert had told the ledger of its objects, and found nothing to take out here.
+    await ledger.table.write([{ delete: { pk, sk } }])
+  }
+  return queued
 }
 
 /** Its source was replaced or withdrawn before this stage heard of it. If it was queued, dispatch says so. */

@@ -2,14 +2,16 @@ import { convertStage } from '../convert/stage.ts'
 import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
 import { readEnv, SweepEnv } from '../lambda/env.ts'
 import { logger, scheduled } from '../lambda/stage.ts'
+import { queueOverdue } from '../partition/partition.ts'
 import { partitionStage } from '../partition/stage.ts'
 import { sweep } from './sweep.ts'
 
 export const handler = scheduled(async () => {
   const env = readEnv(SweepEnv)
+  const partition = partitionStage({ ...env, JOB_NAME: env.PARTITION_JOB_NAME })
   const stages = [
     convertStage({ ...env, JOB_NAME: env.CONVERT_JOB_NAME }),
-    partitionStage({ ...env, JOB_NAME: env.PARTITION_JOB_NAME }),
+    { ...partition, overdue: (dataset: string) => queueOverdue(partition.deps, dataset) },
   ]
   const catalog = {
     ledger: ledger(env.LEDGER_TABLE),

@@ -8,7 +8,12 @@ import { catalogState } from '../ledger/catalog-state.ts'
 /** Glue may report a crawl's end late, or never: one that was started this long ago is looked at. */
 const CRAWL_DOUBT_MS = 30_000
 
-export type Sweepable = { deps: DispatchDeps; stage: SettleStage }
+export type Sweepable = {
+  deps: DispatchDeps
+  stage: SettleStage
+  /** Queues what should have been queued long ago. @returns how many runs */
+  overdue?: (dataset: string) => Promise<number>
+}
 export type Swept = { dataset: string; stage: string; did: string }
 
 /** Every wake-up is a hint, and the sweep is the one that always comes: the same dispatch, settle and wake, each minute. */
@@ -34,6 +39,10 @@ export async function sweep(
   for (const dataset of datasets) {
     for (const stage of stages) {
       await attempt(dataset, stage.stage.stage, () => sweepLease(stage, dataset))
+      await attempt(dataset, stage.stage.stage, async () => {
+        const runs = await stage.overdue?.(dataset)
+        return runs ? `queued ${runs} runs whose events did not come` : undefined
+      })
       await attempt(dataset, stage.stage.stage, async () => {
         const result = await dispatch(stage.deps, stage.stage, dataset)
         return result === 'started' ? 'started a job for what was waiting' : undefined

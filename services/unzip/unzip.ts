@@ -39,7 +39,7 @@ export async function zipLanded(
   { replay, lastReceive }: Received,
 ): Promise<void> {
   const { ledger } = deps
-  const known = await takeIn(deps, event, 'zip', replay ?? 'live', judgeLanded(deps.contracts))
+  const known = await takeIn(deps, event, 'zip', replay ?? 'live', judgeLanded(deps.contracts), lastReceive)
   if (!known) return
   // An earlier attempt may have died between its last word in the ledger and this.
   if (known.state === 'extracted') return await leaveLanding(deps, known)

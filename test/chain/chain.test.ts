@@ -1,9 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { DisableRuleCommand, EnableRuleCommand, EventBridgeClient, ListRulesCommand } from '@aws-sdk/client-eventbridge'
+import { ListBucketsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { clientConfig } from '../../infra/local/runtime.ts'
+import { REJECT_COLUMNS } from '../../schemas/rejects.ts'
 import type { Run } from '../../services/ledger/run.ts'
-import { listKeys, type Stack, sales, stack, text } from './stack.ts'
+import { query } from '../../services/operations/query.ts'
+import { DATABASE, listKeys, type Stack, sales, stack, text } from './stack.ts'
 
 let chain: Stack
 beforeAll(async () => {
@@ -109,6 +112,45 @@ describe.sequential('the chain', () => {
       `rejects/sales/${run.sourceId}/${run.runId}.parquet`,
     ])
   }, 60_000)
+
+  it('keeps the rejects of every version of a file as rows of one table, told apart by their run', async () => {
+    const lines = (await shop(13)).trimEnd().split('\n')
+    const spoiled = (line: number) =>
+      lines.map((text, i) => (i === line - 1 ? text.replace(/\d+\/\d+\/\d{4}/, '13/20/2015') : text)).join('\n')
+    const first = only(await chain.landed(await chain.csv('history.csv', `${spoiled(4)}\n`)))
+    const second = only(await chain.landed(await chain.csv('history.csv', `${spoiled(6)}\n${lines[1]},surplus\n`)))
+    expect([first.rejected, second.rejected]).toEqual([1, 2])
+    const asked = 'select line, column_name, value, reason, original from rejects'
+    const ofRun = (runId: string) => chain.rows(`${asked} where run_id = '${runId}' order by line`)
+    expect(await ofRun(first.runId)).toEqual([
+      ['4', 'Order Date', '13/20/2015', 'not_a_date', spoiled(4).split('\n')[3]],
+    ])
+    expect(await ofRun(second.runId)).toEqual([
+      ['6', 'Order Date', '13/20/2015', 'not_a_date', spoiled(6).split('\n')[5]],
+      ['42', null, null, 'too_many_fields', `${lines[1]},surplus`],
+    ])
+    // The processing zone has the current version of each source and no other: its keys name the current run.
+    const { s3 } = chain.landfall
+    const { Buckets = [] } = await s3.send(new ListBucketsCommand({}))
+    const Bucket = Buckets.find(({ Name }) => Name?.includes('processing'))?.Name
+    const { Contents = [] } = await s3.send(
+      new ListObjectsV2Command({ Bucket, Prefix: `data/sales/${second.sourceId}/` }),
+    )
+    expect(Contents.map(({ Key }) => Key)).toEqual([expect.stringContaining(`/${second.runId}-`)])
+    expect(
+      await chain.rows(
+        `select dataset, source_id, count(*) from rejects where source_id = '${first.sourceId}' group by 1, 2`,
+      ),
+    ).toEqual([['sales', first.sourceId, '3']])
+  }, 90_000)
+
+  it('has rejects of the columns and types that the catalog says, in the order that it says', async () => {
+    const { columns } = await query(chain.landfall, 'select * from rejects limit 1', DATABASE)
+    expect(columns.map(({ name }) => name)).toEqual(REJECT_COLUMNS.map(({ name }) => name))
+    expect(columns.map(({ type }) => type)).toEqual(
+      REJECT_COLUMNS.map(({ type }) => (type === 'string' ? 'varchar' : type)),
+    )
+  })
 
   it('refuses a file with more rejects than the contract takes, and says which reason leads', async () => {
     const file = await chain.csv(

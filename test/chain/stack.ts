@@ -45,10 +45,17 @@ export async function stack(
     engine,
     dataset = 'sales',
     datasets,
+    env,
     patience = 90_000,
-  }: { engine?: Engine; dataset?: string; datasets?: string; patience?: number } = {},
+  }: {
+    engine?: Engine
+    dataset?: string
+    datasets?: string
+    env?: Record<string, string>
+    patience?: number
+  } = {},
 ): Promise<Stack> {
-  const runtime = await raise({ name: `test-${name}`, engine, datasets, onProgress: () => {} })
+  const runtime = await raise({ name: `test-${name}`, engine, datasets, env, onProgress: () => {} })
   const landfall = await connect(clientConfig(runtime.endpoint))
   const folder = await mkdtemp(join(tmpdir(), `landfall-${name}-`))
   const rows = async (sql: string) => (await query(landfall, sql, DATABASE)).rows

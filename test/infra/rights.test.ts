@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { aws, laptop } from '../../infra/config.ts'
-import { allowed, list, placesOf, resources, runnersOf, templates, text } from './templates.ts'
+import { allowed, list, placesOf, resources, runnersOf, type Statement, templates, text } from './templates.ts'
 
 const { templates: both } = templates(laptop())
 const template = both.stateless
@@ -32,8 +32,35 @@ describe('roles', () => {
       for (const [, { Properties }] of resources(each, 'AWS::IAM::Role')) {
         expect(Properties).not.toHaveProperty('ManagedPolicyArns')
       }
-      expect(resources(each, 'AWS::IAM::ManagedPolicy')).toEqual([])
+      expect(resources(each, 'AWS::IAM::ManagedPolicy').map(([id]) => id)).toEqual([
+        expect.stringMatching(/^QueriesReaders/),
+      ])
     }
+  })
+
+  it("leave one managed policy to people, who may ask through the work group's Athena and read nothing else", () => {
+    const [, policy] = resources(template, 'AWS::IAM::ManagedPolicy')[0] ?? expect.fail('no policy')
+    const { Statement } = policy.Properties.PolicyDocument as { Statement: Statement[] }
+    for (const property of ['Roles', 'Users', 'Groups']) expect(policy.Properties).not.toHaveProperty(property)
+    const rights = allowed(Statement)
+    const on = (action: string) =>
+      rights
+        .filter((right) => right.startsWith(`${action} `))
+        .map((right) => right.slice(action.length + 1).replace(/^.*<AWS::AccountId>:/, ''))
+        .sort()
+    expect(on('s3:GetObject')).toEqual(['<Delivery>/data/*', '<Quarantine>/rejects/*', '<Results>/results/*'])
+    expect(on('s3:PutObject')).toEqual(['<Results>/results/*'])
+    expect(on('glue:GetTable')).toEqual([
+      'catalog',
+      'database/deliverydatabase',
+      'table/deliverydatabase/data_deliveryzone',
+      'table/deliverydatabase/rejects',
+    ])
+    expect(on('athena:StartQueryExecution')).toEqual([
+      expect.stringMatching(/^workgroup\/<QueriesWorkGroup[0-9A-F]{8}>$/),
+    ])
+    for (const right of rights)
+      expect(right).toMatch(/^(s3:(Get|List|Put|AbortMulti)|glue:Get|athena:(Get|Start|Stop)Q?)/)
   })
 
   it.each(everywhere)('of $name names every action, and every resource where AWS has one', ({ statements }) => {

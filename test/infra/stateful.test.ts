@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { aws, laptop } from '../../infra/config.ts'
+import type { GlueTable } from '../../schemas/compiler/glue-table.ts'
+import { rejectsTable } from '../../schemas/rejects.ts'
 import { list, resources, type Statement, templates, text } from './templates.ts'
 
 const { templates: onLaptop } = templates(laptop())
@@ -109,18 +111,57 @@ describe('ledger', () => {
 })
 
 describe('catalog', () => {
+  type TableInput = {
+    Name: string
+    PartitionKeys: unknown
+    StorageDescriptor: { Location: unknown; Columns: { Name: string; Type: string }[] }
+  }
+  const tables = resources(onLaptop.stateful, 'AWS::Glue::Table').map(([, { Properties }]) => ({
+    table: Properties,
+    input: Properties.TableInput as TableInput,
+  }))
+  const tableNamed = (name: string) => tables.find(({ input }) => input.Name === name) ?? expect.fail(`no ${name}`)
+
   it('has the table that people query, over the delivery zone of its dataset, with lower-case names', () => {
-    const [table] = resources(onLaptop.stateful, 'AWS::Glue::Table').map(([, { Properties }]) => Properties)
-    const input = table?.TableInput as {
-      Name: string
-      PartitionKeys: unknown
-      StorageDescriptor: { Location: unknown; Columns: { Name: string; Type: string }[] }
-    }
+    const { table, input } = tableNamed('data_deliveryzone')
     expect([table?.DatabaseName, input.Name]).toEqual(['deliverydatabase', 'data_deliveryzone'])
     expect(text(input.StorageDescriptor.Location)).toMatch(/^s3:\/\/<Delivery[0-9A-F]{8}>\/data\/sales\/$/)
     expect(input.PartitionKeys).toMatchObject([{ Name: 'country', Type: 'string' }])
     expect(input.StorageDescriptor.Columns).toContainEqual(
       expect.objectContaining({ Name: 'total_revenue', Type: 'decimal(10,2)' }),
+    )
+  })
+})
+
+describe('rejects', () => {
+  it('are a table of the same database, over the rejects of all datasets in the quarantine, and not partitioned', () => {
+    const [, rejects] = resources(onLaptop.stateful, 'AWS::Glue::Table').map(([, { Properties }]) => Properties)
+    expect(rejects?.DatabaseName).toBe('deliverydatabase')
+    const input = rejects?.TableInput as { StorageDescriptor: { Location: unknown } }
+    expect(input).toMatchObject({
+      Name: 'rejects',
+      TableType: 'EXTERNAL_TABLE',
+      PartitionKeys: [],
+      StorageDescriptor: {
+        Columns: [
+          { Name: 'dataset', Type: 'string' },
+          { Name: 'source_id', Type: 'string' },
+          { Name: 'run_id', Type: 'string' },
+          { Name: 'line', Type: 'bigint' },
+          { Name: 'column_name', Type: 'string' },
+          { Name: 'value', Type: 'string' },
+          { Name: 'reason', Type: 'string' },
+          { Name: 'original', Type: 'string' },
+        ],
+      },
+    })
+    expect(text(input.StorageDescriptor.Location)).toMatch(/^s3:\/\/<Quarantine[0-9A-F]{8}>\/rejects\/$/)
+  })
+
+  it('leave their name to no contract', () => {
+    const like = { name: 'rejects' } as GlueTable
+    expect(() => rejectsTable(like, 's3://q/rejects/')).toThrow(
+      'A contract\'s table is named "rejects", which is the table of rejected rows. Give it another name.',
     )
   })
 })

@@ -179,15 +179,21 @@ export async function tlsOnlyBucket(local: Clients & { endpoint: string }, Bucke
   return new S3({ ...clientConfig(local.endpoint), credentials, forcePathStyle: true })
 }
 
-async function accessKey(endpoint: string, UserName: string) {
-  // By hand, so that the IAM client need not be installed; the root user's signature is not looked at.
+/** A call of IAM as root, by hand, so that its client need not be installed; root's signature is not looked at. */
+export async function iam(endpoint: string, Action: string, parameters: Record<string, string>): Promise<string> {
   const credential = `test/20260101/${localRegion}/iam/aws4_request`
   const response = await fetch(endpoint, {
     method: 'POST',
     headers: { authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=none` },
-    body: new URLSearchParams({ Action: 'CreateAccessKey', UserName, Version: '2010-05-08' }),
+    body: new URLSearchParams({ Action, Version: '2010-05-08', ...parameters }),
   })
   const xml = await response.text()
+  if (!response.ok) throw new Error(`${Action} failed: ${xml}`)
+  return xml
+}
+
+async function accessKey(endpoint: string, UserName: string) {
+  const xml = await iam(endpoint, 'CreateAccessKey', { UserName })
   const text = (tag: string) => new RegExp(`<${tag}>(.+)</${tag}>`).exec(xml)?.[1] ?? ''
   return { accessKeyId: text('AccessKeyId'), secretAccessKey: text('SecretAccessKey') }
 }

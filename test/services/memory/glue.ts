@@ -15,13 +15,21 @@ export class MemoryGlue implements Glue {
   crawls = 0
   maxConcurrentRuns = 5
   readonly catalog = new Map<string, string>()
+  /** What a call throws, for as long as it is here: a right that is missing, throttling, an outage. */
+  readonly trouble = new Map<keyof Glue, Error>()
   readonly #now: () => Date
 
   constructor(now: () => Date) {
     this.#now = now
   }
 
+  #answer(call: keyof Glue) {
+    const error = this.trouble.get(call)
+    if (error) throw error
+  }
+
   async startJob(job: string, manifest: string, size: EngineSize): Promise<string> {
+    this.#answer('startJob')
     const held = this.jobs.filter((run) => run.job === job && run.holdsSlot).length
     if (held >= this.maxConcurrentRuns)
       throw new TryAgain('glue_busy', `Glue would not start a run of ${job} now: ConcurrentRunsExceededException.`)
@@ -57,16 +65,19 @@ export class MemoryGlue implements Glue {
   }
 
   async job(_job: string, id: string): Promise<JobStatus | undefined> {
+    this.#answer('job')
     const run = this.jobs.find((each) => each.id === id)
     return run && { ...run }
   }
 
   async jobByManifest(job: string, manifest: string): Promise<JobStatus | undefined> {
+    this.#answer('jobByManifest')
     const run = this.jobs.findLast((each) => each.job === job && each.manifest === manifest)
     return run && { ...run }
   }
 
   async startCrawler(crawler: string): Promise<void> {
+    this.#answer('startCrawler')
     if (this.crawler !== 'READY')
       throw new TryAgain('glue_busy', `Glue would not start ${crawler} now: CrawlerRunningException.`)
     this.#crawling = true
@@ -85,6 +96,7 @@ export class MemoryGlue implements Glue {
   }
 
   async crawlerReady(): Promise<boolean> {
+    this.#answer('crawlerReady')
     return this.crawler === 'READY'
   }
 
@@ -94,15 +106,18 @@ export class MemoryGlue implements Glue {
   }
 
   async partitions(_table: TableName): Promise<CatalogPartition[]> {
+    this.#answer('partitions')
     return [...this.catalog].map(([value, location]) => ({ value, location }))
   }
 
   /** As BatchCreatePartition: a value that is there stays as it is. */
   async addPartitions(_table: TableName, partitions: CatalogPartition[]): Promise<void> {
+    this.#answer('addPartitions')
     this.crawl(partitions)
   }
 
   async dropPartitions(_table: TableName, values: string[]): Promise<void> {
+    this.#answer('dropPartitions')
     for (const value of values) this.catalog.delete(value)
   }
 }

@@ -17,6 +17,7 @@ import {
   type PartitionDeps,
   parquetProcessed,
   partitionInputs,
+  queueOverdue,
   settlePartitioned,
 } from '../../../services/partition/partition.ts'
 import { type Swept, sweep } from '../../../services/sweep/sweep.ts'
@@ -68,6 +69,8 @@ export class World {
   /** The books as they are, past anything that is put between. */
   readonly books = new Ledger(this.table, this.clock.now)
   readonly messages: Message[] = []
+  /** Handed out as often as a message may be. */
+  readonly deadLetters: Message[] = []
   readonly errors: unknown[] = []
   readonly deps: DispatchDeps & ConvertDeps & PartitionDeps & UnzipDeps & CatalogDeps
   readonly convert: SettleStage
@@ -137,9 +140,11 @@ export class World {
         await wake(this.deps, dataset)
       } else if (message.to !== 'unzip') await this.dispatch(message.to, dataset)
     } catch (error) {
-      if (message.kind === 'object' && message.to === 'catalog' && error instanceof LandfallError) return
+      const waits = error instanceof LandfallError && error.retryable
+      if (message.kind === 'object' && message.to === 'catalog' && waits) return
       this.errors.push(error)
       if (message.receives < MAX_RECEIVES) this.messages.push(message)
+      else this.deadLetters.push(message)
     } finally {
       await this.#revive()
     }
@@ -166,11 +171,12 @@ export class World {
       return await jobEnded({ deps, stage: this[message.to] }, message.id)
     }
     const { event } = message
+    const lastReceive = message.receives >= MAX_RECEIVES
     if (message.to === 'unzip') {
-      await zipLanded(deps, event, { lastReceive: message.receives >= MAX_RECEIVES })
+      await zipLanded(deps, event, { lastReceive })
       return undefined
     }
-    if (message.to === 'convert') return await csvLanded(deps, event, event['replay-name'] ?? 'live')
+    if (message.to === 'convert') return await csvLanded(deps, event, event['replay-name'] ?? 'live', lastReceive)
     if (message.to === 'partition') return await parquetProcessed(deps, event)
     return 'sales'
   }
@@ -214,7 +220,7 @@ export class World {
     const { deps } = this
     const stages = [
       { deps, stage: this.convert },
-      { deps, stage: this.partition },
+      { deps, stage: this.partition, overdue: (dataset: string) => queueOverdue(deps, dataset) },
     ]
     const { swept, errors } = await sweep(stages, deps, ['sales'])
     this.errors.push(...errors)
@@ -263,6 +269,11 @@ export class World {
       .filter(([key]) => locations.some((location) => `s3://${DELIVERY}/${key}`.startsWith(location)))
       .flatMap(([, text]) => rowsOf(text))
       .sort()
+  }
+
+  /** Gives back what is in the DLQs, as a person does when the cause is mended. */
+  redrive(): void {
+    for (const message of this.deadLetters.splice(0)) this.messages.push({ ...message, receives: 0 })
   }
 
   land = (key: string, body: string | Buffer) => this.objects.put(RAW, key, body)

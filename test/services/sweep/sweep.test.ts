@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { LEASE_MS } from '../../../services/jobs/dispatch.ts'
 import { catalogState, markDirty, whilePublishing } from '../../../services/ledger/catalog-state.ts'
+import { dueItem, duePk } from '../../../services/ledger/queue.ts'
 import { sweep } from '../../../services/sweep/sweep.ts'
 import { csv } from '../memory/engine.ts'
-import { World } from '../memory/world.ts'
+import { PROCESSING, World } from '../memory/world.ts'
 
 const SLOT = { pk: 'QUEUE#convert#sales', sk: 'SLOT' }
 const did = async (world: World) => (await world.sweep()).map((swept) => `${swept.stage}: ${swept.did}`)
@@ -78,6 +79,46 @@ describe('the sweep', () => {
     await world.pump()
     world.glue.maxConcurrentRuns = 5
     expect(await did(world)).toEqual(['convert: started a job for what was waiting'])
+  })
+
+  it('queues a converted run whose event died on its way to partition, when that is overdue', async () => {
+    const world = await converting()
+    world.endJobs()
+    await world.handle(world.messages.shift() ?? expect.fail('no job ended'))
+    // As when the function of partition may not read the ledger: all its messages are dead letters.
+    world.messages.length = 0
+    expect(world.runs().map(({ state }) => state)).toEqual(['converted'])
+    world.clock.advance(15 * 60_000 - 1)
+    expect(await did(world)).toEqual([])
+    world.clock.advance(1)
+    expect(await did(world)).toEqual([
+      'partition: queued 1 runs whose events did not come',
+      'partition: started a job for what was waiting',
+    ])
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Chad,1'])
+    world.clock.advance(15 * 60_000)
+    expect(await did(world)).toEqual([])
+  })
+
+  it('forgets a converted run that is on its way, replaced, or gone from the zone', async () => {
+    const world = await converting()
+    world.endJobs()
+    await world.untilQuiet()
+    const [run] = world.runs()
+    if (!run) throw new Error('no run')
+    // The event overtook the ledger's word of the conversion.
+    await world.table.write([{ put: dueItem(run, world.clock.ms) }])
+    world.land('data/sales/b.csv', csv('Chad,2'))
+    await world.pump()
+    world.endJobs()
+    await world.handle(world.messages.shift() ?? expect.fail('no job ended'))
+    world.messages.length = 0
+    await world.objects.remove(PROCESSING, world.objects.keys(PROCESSING, 'data/sales/b-'))
+    world.clock.advance(15 * 60_000)
+    expect(await did(world)).toEqual([])
+    expect(world.runs().map(({ state }) => state)).toEqual(['delivered', 'superseded'])
+    expect(await world.table.query(duePk('sales'), 'ITEM#')).toEqual([])
   })
 
   it('takes up a crawl whose end was not heard', async () => {

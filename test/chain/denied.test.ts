@@ -1,0 +1,140 @@
+import { CloudFormation } from '@aws-sdk/client-cloudformation'
+import { SQS } from '@aws-sdk/client-sqs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { STACKS } from '../../infra/app.ts'
+import { clientConfig } from '../../infra/local/runtime.ts'
+import type { Run } from '../../services/ledger/run.ts'
+import { eventually, iam } from '../infra/local/support.ts'
+import { type Stack, sales, stack } from './stack.ts'
+
+let chain: Stack
+let cloudFormation: CloudFormation
+let sqs: SQS
+let roles: Map<string, string>
+let outputs: Map<string, string>
+
+beforeAll(async () => {
+  // A message comes back after 0, 0, 1 and 3 seconds.
+  chain = await stack('denied', { env: { LANDFALL_RETRY_SECONDS: '0.05' } })
+  const config = clientConfig(chain.runtime.endpoint)
+  cloudFormation = new CloudFormation(config)
+  sqs = new SQS(config)
+  const [, StackName] = STACKS
+  const { StackResources = [] } = await cloudFormation.describeStackResources({ StackName })
+  roles = new Map(
+    StackResources.filter(({ ResourceType }) => ResourceType === 'AWS::IAM::Role').map(
+      ({ LogicalResourceId = '', PhysicalResourceId = '' }) => [
+        LogicalResourceId.replace(/Role[0-9A-F]{8}$/, ''),
+        PhysicalResourceId,
+      ],
+    ),
+  )
+  const { Stacks = [] } = await cloudFormation.describeStacks({ StackName })
+  outputs = new Map(Stacks[0]?.Outputs?.map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]))
+}, 120_000)
+afterAll(async () => {
+  cloudFormation?.destroy()
+  sqs?.destroy()
+  await chain?.close()
+})
+
+/** Takes a right away from the roles of these (`Convert`, `ConvertGlue`, …) for as long as `work` takes. */
+async function without<T>(Action: string, names: string[], work: () => Promise<T>): Promise<T> {
+  const { endpoint } = chain.runtime
+  const Statement = [{ Effect: 'Deny', Action, Resource: '*' }]
+  const of = (name: string) => ({ RoleName: roles.get(name) ?? expect.fail(`no role ${name}`), PolicyName: 'denied' })
+  const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement })
+  for (const name of names) await iam(endpoint, 'PutRolePolicy', { ...of(name), PolicyDocument })
+  try {
+    return await work()
+  } finally {
+    for (const name of names) await iam(endpoint, 'DeleteRolePolicy', of(name))
+  }
+}
+
+const deadLetters = async (stage: string) => {
+  const QueueUrl = outputs.get(`${stage}DeadLetters`)
+  const { Messages = [] } = await sqs.receiveMessage({ QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 0 })
+  return Messages
+}
+
+const only = ([run]: Run[]) => run ?? expect.fail('no run')
+const shop = (seed: number) => sales({ rows: 10, seed, countries: 2 })
+
+describe.sequential('a right that is missing', () => {
+  it('of convert, to read the raw zone, fails the run in words beside a dead letter, which redriven delivers it', async () => {
+    const file = await chain.csv('unread.csv', await shop(1))
+    const run = await without('s3:GetObject', ['Convert'], async () => only(await chain.landed(file)))
+    expect(run).toMatchObject({ state: 'failed', problem: { code: 'not_taken_in' } })
+    expect(run.problem?.message).toMatch(
+      /^data\/sales\/unread\.csv landed, but could not be looked at in 5 attempts \(.*reading .*unread\.csv is denied .*s3:GetObject\)\)\./,
+    )
+    const letters = await eventually('a dead letter', async () => {
+      const found = await deadLetters('Convert')
+      return found.length > 0 ? found : undefined
+    })
+    expect(letters.map(({ Body = '' }) => JSON.parse(Body).detail.object.key)).toEqual(['data/sales/unread.csv'])
+    await sqs.sendMessage({ QueueUrl: outputs.get('ConvertQueue'), MessageBody: letters[0]?.Body })
+    const again = await eventually('its delivery', async () => {
+      const found = await chain.landfall.ledger.run(run)
+      return found?.state === 'delivered' ? found : undefined
+    })
+    expect(again.problem).toBeUndefined()
+    expect(await chain.count()).toBe(10)
+  }, 120_000)
+
+  it("of partition's job, to write to staging, fails the run with what the job said", async () => {
+    const file = await chain.csv('unwritten.csv', await shop(2))
+    const run = await without('s3:PutObject', ['PartitionGlue'], async () => only(await chain.landed(file)))
+    expect(run).toMatchObject({ state: 'failed', accepted: 10, problem: { code: 'partition_job_failed' } })
+    expect(run.problem?.message).toMatch(
+      /^The partition job failed for data\/sales\/unwritten\.csv, twice: [\s\S]*s3:PutObject[\s\S]*\(job run jr_\w+\)$/,
+    )
+    expect(await chain.count()).toBe(10)
+    // Nothing is stuck behind it.
+    expect(only(await chain.landed(file)).state).toBe('delivered')
+    expect(await chain.count()).toBe(20)
+  }, 120_000)
+
+  it('of convert, to start its job, fails the run with what Glue said, and its message is a dead letter', async () => {
+    const file = await chain.csv('unstarted.csv', await shop(3))
+    const run = await without('glue:StartJobRun', ['Convert', 'Sweep'], async () => {
+      const failed = only(await chain.landed(file))
+      await eventually('a dead letter', async () => {
+        const keys = (await deadLetters('Convert')).map(({ Body = '' }) => JSON.parse(Body).detail.object?.key)
+        return keys.includes('data/sales/unstarted.csv') || undefined
+      })
+      return failed
+    })
+    expect(run).toMatchObject({ state: 'failed', problem: { code: 'convert_not_started' } })
+    expect(run.problem?.message).toMatch(
+      /^No convert job could be started for .*: Glue refuses to start a run of .*AccessDenied.*glue:StartJobRun/,
+    )
+  }, 120_000)
+
+  it('of partition, to read the ledger, leaves a dead letter, which redriven delivers the run', async () => {
+    const file = await chain.csv('unknown.csv', await shop(6))
+    const { run, letter } = await without('dynamodb:GetItem', ['Partition'], async () => ({
+      run: await chain.reaches(file, 'converted'),
+      letter: await eventually('a dead letter', async () => (await deadLetters('Partition'))[0]),
+    }))
+    expect(JSON.parse(letter.Body ?? '').detail.object.key).toContain(`/${run.runId}-`)
+    expect(await chain.landfall.ledger.run(run)).toMatchObject({ state: 'converted' })
+    await sqs.sendMessage({ QueueUrl: outputs.get('PartitionQueue'), MessageBody: letter.Body })
+    await eventually('its delivery', async () => {
+      const found = await chain.landfall.ledger.run(run)
+      return found?.state === 'delivered' || undefined
+    })
+    expect(await chain.count()).toBe(30)
+  }, 120_000)
+
+  it('of catalog and sweep, to start the crawler, fails the run in words, and the next change delivers it', async () => {
+    const file = await chain.csv('uncrawled.csv', await shop(4))
+    const run = await without('glue:StartCrawler', ['Catalog', 'Sweep'], async () => only(await chain.landed(file)))
+    expect(run).toMatchObject({ state: 'failed', problem: { code: 'catalog_refused' } })
+    expect(run.problem?.message).toMatch(/are in the delivery zone, but cannot be made queryable: .*glue:StartCrawler/)
+    await chain.landed(await chain.csv('next.csv', await shop(5)))
+    expect(await chain.landfall.ledger.run(run)).toMatchObject({ state: 'delivered' })
+    expect(await chain.count()).toBe(50)
+  }, 120_000)
+})
