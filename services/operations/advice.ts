@@ -15,7 +15,8 @@ export const ADVICE: Record<string, string> = {
 
   header_mismatch: 'Correct the header or the delimiter and land it under the same key, or change the contract.',
   empty_file: 'Ask whoever wrote it: a file without rows still has a header line. Land it again.',
-  wrong_encoding: 'Save it as UTF-8 (iconv -f … -t UTF-8) and land it under the same key.',
+  wrong_encoding:
+    "Save it as UTF-8 (iconv -f … -t UTF-8) and land it under the same key, or let the contract's source.encoding name its own.",
   corrupt_gzip: 'Its upload or its packing was cut off. Pack it again (gzip -t tells) and land it under the same key.',
   too_large: "Split it into several files, or raise the contract's limits.maxBytes.",
   too_many_rejects: 'Mend the rows and land the whole file under the same key, or change the contract.',
@@ -40,6 +41,10 @@ export const ADVICE: Record<string, string> = {
   partition_job_failed: LOGS,
   convert_not_published: LOGS,
   partition_not_published: LOGS,
+  glue_refused:
+    "The job could not be started, mostly for a right that its stage's role lacks: its message names it. Deploy the right, and land the file again.",
+  catalog_refused:
+    "The crawler or the table was refused, mostly for a right that catalog's role lacks: the rows are in the delivery zone, and cannot be asked for. Deploy the right, and land the file again.",
   imbalance:
     'The books do not balance, which no input may cause: keep the file and report it as a bug. The rows that were in the table before are still there.',
   object_changed:

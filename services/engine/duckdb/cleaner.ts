@@ -132,6 +132,11 @@ export class Cleaner {
 
   /** Skips the byte order mark. */
   #begin(bytes: Buffer, end: number): number {
+    if (end >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b)
+      throw new RefusedSource(
+        'not_a_csv',
+        `${this.#key} begins as a gzip file does, and its name does not say so. Land it with a name that ends in .csv.gz.`,
+      )
     // Of another encoding it is UTF-8 by now.
     return checkMark(bytes.subarray(0, end), 'utf-8', this.#key) === 'utf-8' ? 3 : 0
   }

@@ -74,7 +74,12 @@ def header_line(blocks: Iterator[bytes], key: str, delimiter: str) -> bytes:
 
 
 def first_block(block: bytes, key: str) -> bytes:
-    """Skips the byte order mark. Raises RefusedSource for UTF-16."""
+    """Skips the byte order mark. Raises RefusedSource for UTF-16 and gzip."""
+    if block.startswith(b"\x1f\x8b"):
+        raise RefusedSource(
+            "not_a_csv",
+            f"{key} begins as a gzip file does, and its name does not say so. Land it with a name that ends in .csv.gz.",
+        )
     # Of another encoding it is UTF-8 by now.
     check_mark(block[:LONGEST_MARK], "utf-8", key)
     return block.removeprefix(BYTE_ORDER_MARK)
