@@ -129,7 +129,7 @@ export const Contract = z
   .strictObject({
     $schema: z.string().optional().describe('Where editors find the schema of this file: `../contract.schema.json`.'),
     dataset: identifier.describe('Name of the dataset and of its folder in every zone: `data/<dataset>/`.'),
-    version: z.int().min(1).default(1).describe('Counts the changes of this contract.'),
+    version: z.int().min(1).default(1).describe('Counts the changes that files published before cannot serve.'),
     description: z.string().optional().describe('For people; becomes the description of the table.'),
     source: Source.prefault({}).describe('How the files are written.'),
     columns: z.array(Column).min(1).describe('The columns in the order of the table.'),

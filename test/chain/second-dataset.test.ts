@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -31,17 +31,19 @@ const ROWS = `Besuch;Filiale;Beginn;Stammkunde;Notiz
 7;Bad/Ems;29.02.2024 23:59;FALSE;'
 `
 
-let datasets: string
+let folder: string
 let chain: Stack
 beforeAll(async () => {
-  datasets = await mkdtemp(join(tmpdir(), 'landfall-datasets-'))
+  folder = await mkdtemp(join(tmpdir(), 'landfall-datasets-'))
+  const datasets = join(folder, 'datasets')
+  await mkdir(datasets)
   await copyFile(join(DATASETS, 'sales.json'), join(datasets, 'sales.json'))
   await writeFile(join(datasets, 'visits.json'), JSON.stringify(VISITS))
   chain = await stack('visits', { dataset: 'visits', datasets })
 }, 120_000)
 afterAll(async () => {
   await chain?.close()
-  await rm(datasets, { recursive: true, force: true })
+  await rm(folder, { recursive: true, force: true })
 })
 
 it('is one file: a contract beside the other, and a file that lands can be queried', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ContractError, loadContract, loadContracts, parseContract } from '../../schemas/contract.ts'
 import { contractSchema } from '../../schemas/publish.ts'
+import { contractReference } from '../../schemas/reference.ts'
 
 const small = () => ({
   dataset: 'small',
@@ -30,6 +31,13 @@ const errorOf = (json: unknown): ContractError => {
 test('the published JSON Schema is the one that `npm run schema` writes', () => {
   const published = readFileSync(new URL('../../schemas/contract.schema.json', import.meta.url), 'utf8')
   expect(published).toBe(contractSchema())
+})
+
+test('the contract reference is the one that `npm run schema` writes', () => {
+  const published = readFileSync(new URL('../../schemas/CONTRACT.md', import.meta.url), 'utf8')
+  expect(published).toBe(contractReference())
+  for (const field of ['`source.encoding`', '`columns[].oneOf`', '`engine.workers.most`', '`not_unique`'])
+    expect(published).toContain(`| ${field} |`)
 })
 
 test('every field of the published schema has a description', () => {
