@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { crawlEnded, PATIENCE_MS, repairs, wake } from '../../../services/catalog/catalog.ts'
+import { Failed, TryAgain } from '../../../services/lambda/errors.ts'
 import { catalogState, markDirty, whilePublishing } from '../../../services/ledger/catalog-state.ts'
 import { Ledger } from '../../../services/ledger/ledger.ts'
 import { headKey } from '../../../services/ledger/run.ts'
@@ -50,6 +51,82 @@ describe('the comparison of catalog and zone', () => {
 })
 
 const state = (world: World) => catalogState(world.books, 'sales')
+
+describe('what Glue refuses the catalog', () => {
+  const waiting = async () => {
+    const world = new World()
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    world.glue.trouble.set('startCrawler', new Failed('glue_refused', 'Glue refuses to start crawler: no.'))
+    await world.pump()
+    world.endJobs()
+    await world.pump()
+    world.endJobs()
+    return world
+  }
+  const ends = (world: World) => world.runs().map(({ state }) => state)
+  const minutes = async (world: World, n: number) => {
+    for (let i = 0; i < n; i++) {
+      world.clock.advance(60_000)
+      await world.sweep()
+    }
+  }
+
+  it('fails the runs that wait, in words, when a message would have been given up too', async () => {
+    const world = await waiting()
+    await world.pump()
+    expect(world.deadLetters.map(({ to }) => to)).toEqual(['catalog'])
+    expect(ends(world)).toEqual(['failed'])
+    expect(world.runs()[0]?.problem).toEqual({
+      code: 'catalog_refused',
+      message:
+        'The rows of data/sales/a.csv are in the delivery zone, but cannot be made queryable: Glue refuses to start crawler: no. It is tried again each minute, and needs no landing when the cause is mended.',
+    })
+  })
+
+  it('is delivered by the sweep when the cause is mended, and then has no problem any more', async () => {
+    const world = await waiting()
+    await world.pump()
+    world.glue.trouble.clear()
+    await minutes(world, 1)
+    world.endCrawl()
+    await world.untilQuiet()
+    expect(ends(world)).toEqual(['delivered'])
+    expect(world.runs()[0]).not.toHaveProperty('problem')
+    expect(world.rows()).toEqual(['Chad,1'])
+    expect(await state(world)).not.toHaveProperty('refusedAt')
+  })
+
+  it('is found out by the sweep alone, also where the catalog may not be read', async () => {
+    const world = await waiting()
+    const denied = Object.assign(new Error('no glue:GetPartitions'), {
+      name: 'AccessDeniedException',
+      $metadata: { httpStatusCode: 400 },
+    })
+    world.glue.trouble.clear()
+    world.glue.trouble.set('partitions', denied)
+    await world.pump()
+    // No one is told of the crawl's end.
+    world.glue.endCrawl(0)
+    await minutes(world, 6)
+    expect(ends(world)).toEqual(['published'])
+    await minutes(world, 4)
+    expect(ends(world)).toEqual(['failed'])
+    expect(world.runs()[0]?.problem?.message).toContain(
+      'cannot be made queryable: AccessDeniedException: no glue:GetPartitions',
+    )
+  })
+
+  it('fails nothing while it is only throttled or busy', async () => {
+    const world = await waiting()
+    world.glue.trouble.set('startCrawler', new TryAgain('glue_busy', 'Glue would not start crawler now.'))
+    await world.pump()
+    await minutes(world, 60)
+    expect(ends(world)).toEqual(['published'])
+    world.glue.trouble.clear()
+    await world.untilQuiet()
+    expect(ends(world)).toEqual(['delivered'])
+  })
+})
 
 describe('a wake-up', () => {
   it('starts a crawl only if something changed since the last one began', async () => {

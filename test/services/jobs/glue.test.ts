@@ -7,9 +7,9 @@ const table = { database: 'db', name: 'tab' }
 const size: EngineSize = { workers: { type: 'G.4X', most: 25 }, timeoutMinutes: 90 }
 const answering = (answer: (command: object) => unknown) =>
   new AwsGlue({ send: async (command: object) => answer(command) } as unknown as GlueClient)
-const failing = (name: string) =>
+const failing = (name: string, httpStatusCode = 400) =>
   answering(() => {
-    throw Object.assign(new Error('no'), { name })
+    throw Object.assign(new Error('no'), { name, $metadata: { httpStatusCode } })
   })
 const errors = (ErrorCode: string) => ({
   Errors: [{ PartitionValues: ['Chad'], ErrorDetail: { ErrorCode, ErrorMessage: 'why' } }],
@@ -42,10 +42,30 @@ describe('Glue', () => {
     },
   )
 
-  it('is busy while the crawler runs, and broken where the crawler is not there', async () => {
-    await expect(failing('CrawlerRunningException').startCrawler('c')).rejects.toMatchObject({ retryable: true })
-    await expect(failing('EntityNotFoundException').startCrawler('c')).rejects.not.toHaveProperty('retryable')
+  it.each(['AccessDeniedException', 'EntityNotFoundException', 'InvalidInputException'])(
+    'refuses a start in words when it answers with %s',
+    async (name) => {
+      const message = (what: string) => `Glue refuses to start ${what}: ${name}: no.`
+      await expect(failing(name).startJob('convert', 's3://m', size)).rejects.toMatchObject({
+        retryable: false,
+        message: message('a run of convert'),
+      })
+      await expect(failing(name).startCrawler('c')).rejects.toMatchObject({ retryable: false, message: message('c') })
+    },
+  )
+
+  it('neither is busy nor refuses when it has an outage', async () => {
+    const start = failing('InternalServiceException', 500).startJob('convert', 's3://m', size)
+    await expect(start).rejects.toThrow('no')
+    await expect(start).rejects.not.toHaveProperty('retryable')
   })
+
+  it.each(['CrawlerRunningException', 'CrawlerStoppingException'])(
+    'is busy while the crawler answers with %s',
+    async (name) => {
+      await expect(failing(name).startCrawler('c')).rejects.toMatchObject({ retryable: true })
+    },
+  )
 
   it('drops partitions 25 at a time, as its API takes them', async () => {
     const sizes: number[] = []
