@@ -3,6 +3,7 @@ import type { Plan, PlanColumn, SparkColumn } from '../plan.ts'
 import { DECIMAL, DOUBLE, decimalFits, decimalInRange, INTEGER } from './grammar.ts'
 import { plainNumber } from './number-format.ts'
 import { plainNumbers } from './plain-numbers.ts'
+import { plainYears, rangePattern } from './plain-years.ts'
 import { both, rulesOf } from './rules.ts'
 
 interface Dialect {
@@ -157,7 +158,6 @@ function dialect(column: PlanColumn, raw: string, trimmedRaw: string): Dialect {
 
 function moment(column: PlanColumn, kind: 'date' | 'timestamp', raw: string, trim: string): Dialect {
   const formats = column.formats ?? []
-  const limited = column.min !== undefined || column.max !== undefined
   const type = kind === 'date' ? 'DATE' : 'TIMESTAMP_NTZ'
   const [first = ''] = formats
   // ISO text is what Spark's cast reads fastest; a day or an hour that does not exist becomes null.
@@ -169,7 +169,7 @@ function moment(column: PlanColumn, kind: 'date' | 'timestamp', raw: string, tri
   const careful = `coalesce(${readings.join(', ')})`
   return {
     type,
-    canonical: limited ? null : canonicalMoment(first),
+    canonical: canonicalMoment(first, plainYears(column)),
     letters: parseFormat(first)
       .map((piece) => ('text' in piece ? piece.text : ''))
       .join(''),
@@ -197,11 +197,13 @@ const MONTHS_AND_DAYS: Partial<Record<FormatToken, string>>[] = [
   { MM: '(?:0[469]|11)', M: '(?:11|0?[469])', dd: '(?:0[1-9]|[12][0-9]|30)', d: '(?:[12][0-9]|30|0?[1-9])' },
   { MM: '02', M: '0?2', dd: '(?:0[1-9]|1[0-9]|2[0-8])', d: '(?:1[0-9]|2[0-8]|0?[1-9])' },
 ]
-const canonicalMoment = (format: string) => {
+function canonicalMoment(format: string, years: ReturnType<typeof plainYears>): string | null {
+  if (years && years.first > years.last) return null
+  const year = years && { yyyy: rangePattern(years.first, years.last) }
   const of = (tokens: Partial<Record<FormatToken, string>>) =>
     parseFormat(format).map((piece) => {
       if ('text' in piece) return formatGrammar(`'${piece.text.replaceAll("'", "''")}'`)
-      return { ...ANY_DAY, ...tokens }[piece.token] ?? formatGrammar(piece.token)
+      return { ...ANY_DAY, ...year, ...tokens }[piece.token] ?? formatGrammar(piece.token)
     })
   return MONTHS_AND_DAYS.map((tokens) => of(tokens).join('')).join('|')
 }

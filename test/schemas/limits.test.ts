@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { plainNumbers } from '../../schemas/compiler/plain-numbers.ts'
+import { plainYears, rangePattern } from '../../schemas/compiler/plain-years.ts'
 import { isAbove, limitText } from '../../schemas/limits.ts'
 import type { PlanColumn } from '../../schemas/plan.ts'
 import { parseType } from '../../schemas/types.ts'
@@ -53,4 +54,34 @@ test.each([
   ['double', { min: '0.5', max: '100' }, { least: 1, most: 2, negative: false }],
 ] as const)('of %s with %j, texts are plainly within by their digits: %j', (kind, limits, plain) => {
   expect(plainNumbers(column(kind, limits), 9)).toEqual(plain)
+})
+
+test.each([
+  ['date', {}, null],
+  ['date', { min: '2000-01-01', max: '2030-12-31' }, { first: 2000, last: 2030 }],
+  ['date', { min: '2000-01-02', max: '2030-12-30' }, { first: 2001, last: 2029 }],
+  ['date', { max: '0001-12-31' }, { first: 1, last: 1 }],
+  ['timestamp', { min: '2000-01-01 00:00:00.000000' }, { first: 2000, last: 9999 }],
+  ['timestamp', { min: '2000-01-01 00:00:00.000001' }, { first: 2001, last: 9999 }],
+  ['timestamp', { max: '2030-12-31 23:59:59.000000' }, { first: 1, last: 2029 }],
+] as const)('of %s with %j, all of the years are within that are %j', (kind, limits, years) => {
+  expect(plainYears(column(kind, limits))).toEqual(years)
+})
+
+test('a pattern of years matches those from the first to the last, and no others', () => {
+  for (const [first, last] of [
+    [1, 9999],
+    [1999, 2001],
+    [2000, 2000],
+    [1970, 2069],
+    [9, 10],
+    [1000, 1999],
+    [987, 3021],
+  ] as const) {
+    const pattern = new RegExp(`^${rangePattern(first, last)}$`)
+    const found = Array.from({ length: 10_000 }, (_, year) => year).filter((year) =>
+      pattern.test(String(year).padStart(4, '0')),
+    )
+    expect([found[0], found.at(-1), found.length]).toEqual([first, last, last - first + 1])
+  }
 })

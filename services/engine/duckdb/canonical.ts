@@ -1,4 +1,5 @@
 import { plainNumbers } from '../../../schemas/compiler/plain-numbers.ts'
+import { plainYears } from '../../../schemas/compiler/plain-years.ts'
 import { parseFormat } from '../../../schemas/formats.ts'
 import type { PlanColumn } from '../../../schemas/plan.ts'
 
@@ -40,7 +41,7 @@ export function canonical(column: PlanColumn): Canonical | null {
       return words(['true', 'false'])
     case 'date':
     case 'timestamp':
-      return column.min === undefined && column.max === undefined ? moment(column.formats?.[0] ?? '') : null
+      return moment(column.formats?.[0] ?? '', plainYears(column))
   }
 }
 
@@ -110,7 +111,7 @@ interface Progress {
   piece: number
   /** Bytes of the piece. */
   taken: number
-  /** Of a number of two digits its value, of a year or a fraction whether a digit is not 0. */
+  /** Of a number of two digits its value, and of a year with limits; else whether a digit is not 0. */
   value: number
   /** Days of the month at most, 0 while unknown, -1 when month and day have been seen to agree. */
   most: number
@@ -120,7 +121,11 @@ interface Progress {
 const LIMITS: Record<string, [number, number]> = { M: [1, 12], d: [1, 31], H: [0, 23], m: [0, 59], s: [0, 59] }
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
-function moment(format: string): Canonical | null {
+/** Whether a number that begins so, with so many digits to come, can be one of the years. */
+const leadsTo = (value: number, digits: number, { first, last }: { first: number; last: number }) =>
+  (value + 1) * 10 ** digits > first && value * 10 ** digits <= last
+
+function moment(format: string, years: ReturnType<typeof plainYears>): Canonical | null {
   type Piece = { letter: string; least: number; most: number } | { text: Buffer }
   const pieces = parseFormat(format).map(
     (piece): Piece =>
@@ -142,7 +147,7 @@ function moment(format: string): Canonical | null {
     const next = { ...at, piece: at.piece + 1, taken: 0, value: 0 }
     if (!('letter' in piece)) return at.taken === piece.text.length ? next : undefined
     if (at.taken < piece.least) return undefined
-    if (piece.letter === 'y') return at.value > 0 ? next : undefined
+    if (piece.letter === 'y') return at.value >= (years?.first ?? 1) ? next : undefined
     const [least, most] = LIMITS[piece.letter] ?? [0, Number.POSITIVE_INFINITY]
     if (at.value < least || at.value > most) return undefined
     if (piece.letter === 'M') next.most = DAYS[at.value - 1] ?? 0
@@ -158,7 +163,10 @@ function moment(format: string): Canonical | null {
       return piece.text[at.taken] === byte && at.taken < piece.text.length ? { ...at, taken: at.taken + 1 } : undefined
     if (!isDigit(byte) || at.taken === piece.most) return undefined
     const digit = byte - ZERO
-    const value = piece.letter in LIMITS ? at.value * 10 + digit : Math.max(at.value, Math.min(digit, 1))
+    const counts = piece.letter in LIMITS || (piece.letter === 'y' && years)
+    const value = counts ? at.value * 10 + digit : Math.max(at.value, Math.min(digit, 1))
+    // No more states than there are such years.
+    if (piece.letter === 'y' && years && !leadsTo(value, 3 - at.taken, years)) return undefined
     return { ...at, taken: at.taken + 1, value }
   }
 
