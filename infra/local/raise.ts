@@ -1,17 +1,17 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Engine } from '../engine.ts'
 import { deployLocal } from './deploy.ts'
 import { runDir, stateDir } from './paths.ts'
 import { type Runtime, type RuntimeOptions, startRuntime } from './runtime.ts'
 import { ensureSpark } from './spark.ts'
 
-export type RaiseOptions = Omit<RuntimeOptions, 'logFile'> & {
+export type RaiseOptions = Omit<RuntimeOptions, 'logFile' | 'detached'> & {
   /** Names the folder of logs in `.landfall/logs`; the last one of this name is replaced. */
   name: string
   /** What runs the Glue jobs. @default 'duckdb' */
   engine?: Engine
-  signal?: AbortSignal
 }
 
 /**
@@ -20,7 +20,7 @@ export type RaiseOptions = Omit<RuntimeOptions, 'logFile'> & {
  */
 export async function raise(options: RaiseOptions): Promise<Runtime & { log: string }> {
   const { name, engine = 'duckdb', signal, onProgress } = options
-  const env = { ...options.env, ...(engine === 'spark' && (await sparkEnv(onProgress))) }
+  const env = { ...options.env, ...(engine === 'spark' && (await sparkEnv(onProgress, signal))) }
   const logs = join(stateDir, 'logs', name)
   // Those of the last time, of every job run: they are for looking into what happened now.
   await rm(logs, { recursive: true, force: true })
@@ -34,7 +34,9 @@ export async function raise(options: RaiseOptions): Promise<Runtime & { log: str
     const [{ synthesize }, { JOB_CODE, laptop }] = await Promise.all([import('../app.ts'), import('../config.ts')])
     // In the runtime's own folder, which goes with it, however it ends.
     const assembly = synthesize(laptop({ jobs: JOB_CODE[engine] }), join(runDir(runtime.pid), 'assembly'))
-    await deployLocal(runtime.endpoint, assembly, onProgress)
+    // Synthesizing holds up everything else, a signal included.
+    await turn()
+    await deployLocal(runtime.endpoint, assembly, onProgress, signal)
     signal?.throwIfAborted()
     return { ...runtime, log }
   } catch (error) {
@@ -44,7 +46,7 @@ export async function raise(options: RaiseOptions): Promise<Runtime & { log: str
 }
 
 /** Tells the emulator's Glue which Python has PySpark. */
-async function sparkEnv(onProgress: (message: string) => void) {
-  const { python } = await ensureSpark(onProgress)
+async function sparkEnv(onProgress: (message: string) => void, signal?: AbortSignal) {
+  const { python } = await ensureSpark(onProgress, { signal })
   return { LANDFALL_SPARK_PYTHON: python }
 }

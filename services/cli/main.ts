@@ -5,7 +5,7 @@ import { QueryFailed } from '../operations/query.ts'
 import { ask, down, landFiles, start, up } from './commands.ts'
 import { EXIT, EXIT_HELP } from './exit.ts'
 import { paint } from './format.ts'
-import { NothingUp } from './runtime.ts'
+import { lostRuntime, NothingUp } from './runtime.ts'
 import { SAMPLE_DATABASE } from './sample.ts'
 import { say } from './screen.ts'
 
@@ -101,17 +101,24 @@ program
     ),
   )
 
-function codeOf(error: unknown): number {
+async function codeOf(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
   if (signal.aborted) return EXIT.interrupted
-  say(`${paint('red', 'error:', process.stderr)} ${error instanceof Error ? error.message : String(error)}`)
+  say(`${paint('red', 'error:', process.stderr)} ${await inWords(error)}`)
   if (error instanceof NotLandable || error instanceof NothingUp) return EXIT.usage
   return error instanceof QueryFailed ? EXIT.refused : EXIT.broken
+}
+
+async function inWords(error: unknown): Promise<string> {
+  const message = error instanceof Error ? error.message : String(error)
+  if ((error as { code?: string }).code === 'ENOSPC')
+    return `The disk is full: ${message}. Free some space, and try again.`
+  return (await lostRuntime(error)) ?? message
 }
 
 try {
   await program.parseAsync()
 } catch (error) {
-  exitCode = codeOf(error)
+  exitCode = await codeOf(error)
 }
 process.exitCode = exitCode
