@@ -15,12 +15,13 @@ const STACK_MS = 120_000
 
 /**
  * Publishes a cloud assembly's assets and creates its stacks, in their order. For a fresh emulator: it does not update.
- * @throws Error naming the resources that failed and why
+ * @throws Error naming the resources that failed and why; the signal's reason, between two steps, when it aborts
  */
 export async function deployLocal(
   endpoint: string,
   assemblyDir: string,
   onProgress: (message: string) => void,
+  signal?: AbortSignal,
 ): Promise<StackOutputs> {
   const { stacks, assets } = await readAssembly(assemblyDir)
   const bucket = `landfall-templates-${localAccount}-${localRegion}`
@@ -28,10 +29,12 @@ export async function deployLocal(
   const templates = stacks.map(
     ({ name, template }): Asset => ({ path: template, packaging: 'file', bucket, key: `${name}.json` }),
   )
+  signal?.throwIfAborted()
   onProgress(`Publishing ${assets.length} assets`)
   await publish(endpoint, [...assets, ...templates])
   const outputs: StackOutputs = {}
   for (const stack of stacks) {
+    signal?.throwIfAborted()
     onProgress(`Creating ${stack.name}`)
     outputs[stack.name] = await create(endpoint, stack, `${endpoint}/${bucket}/${stack.name}.json`)
   }

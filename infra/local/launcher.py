@@ -1,7 +1,8 @@
 """Runs MiniStack with Landfall's extensions. Started by runtime.ts, which sets the environment that it reads:
 
 LANDFALL_RUN_DIR   where the run's own temporary folder is made and removed again; `{pid}` stands for the process id
-LANDFALL_PARENT    `stdin`: end when standard input ends, that is, when the parent dies
+
+It ends when standard input ends, that is, when the parent dies; unless that has said `stay` before.
 """
 
 import asyncio
@@ -27,8 +28,7 @@ def main():
     guardian.start(run_dir)
     # Before any import of MiniStack, whose modules read it once.
     os.environ["TMPDIR"] = str(run_dir)
-    if os.environ.get("LANDFALL_PARENT") == "stdin":
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
 
     import ministack.app
 
@@ -39,9 +39,8 @@ def main():
 
 
 def _end_with_stdin():
-    while os.read(0, 4096):
-        continue
-    os._exit(0)
+    if os.read(0, 4096) != b"stay\n":
+        os._exit(0)
 
 
 def _end_at_once():

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 
 export const projectRoot = join(import.meta.dirname, '../..')
 
-/** What the local runtime keeps in the project: its Python. Ignored by git. */
-export const stateDir = join(projectRoot, '.landfall')
+/** What the local runtime keeps: its Python, its logs, and which one is up. In the project, where git ignores it. */
+export const stateDir = process.env.LANDFALL_HOME ?? join(projectRoot, '.landfall')
 
 /**
  * The temporary folder of a running emulator and all that it starts. Outside the project, where a function's code would

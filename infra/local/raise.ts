@@ -1,19 +1,19 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Engine } from '../engine.ts'
 import { deployLocal } from './deploy.ts'
 import { runDir, stateDir } from './paths.ts'
 import { type Runtime, type RuntimeOptions, startRuntime } from './runtime.ts'
 import { ensureSpark } from './spark.ts'
 
-export type RaiseOptions = Omit<RuntimeOptions, 'logFile'> & {
+export type RaiseOptions = Omit<RuntimeOptions, 'logFile' | 'detached'> & {
   /** Names the folder of logs in `.landfall/logs`; the last one of this name is replaced. */
   name: string
   /** What runs the Glue jobs. @default 'duckdb' */
   engine?: Engine
   /** Folder of the contracts. @default `schemas/datasets` of the project */
   datasets?: string
-  signal?: AbortSignal
 }
 
 /**
@@ -22,7 +22,7 @@ export type RaiseOptions = Omit<RuntimeOptions, 'logFile'> & {
  */
 export async function raise(options: RaiseOptions): Promise<Runtime & { log: string }> {
   const { name, engine = 'duckdb', datasets, signal, onProgress } = options
-  const env = { ...options.env, ...(engine === 'spark' && (await sparkEnv(onProgress))) }
+  const env = { ...options.env, ...(engine === 'spark' && (await sparkEnv(onProgress, signal))) }
   const logs = join(stateDir, 'logs', name)
   // Those of the last time, of every job run: they are for looking into what happened now.
   await rm(logs, { recursive: true, force: true })
@@ -39,7 +39,9 @@ export async function raise(options: RaiseOptions): Promise<Runtime & { log: str
       laptop({ jobs: JOB_CODE[engine], ...(datasets !== undefined && { datasets }) }),
       join(runDir(runtime.pid), 'assembly'),
     )
-    await deployLocal(runtime.endpoint, assembly, onProgress)
+    // Synthesizing holds up everything else, a signal included.
+    await turn()
+    await deployLocal(runtime.endpoint, assembly, onProgress, signal)
     signal?.throwIfAborted()
     return { ...runtime, log }
   } catch (error) {
@@ -49,7 +51,7 @@ export async function raise(options: RaiseOptions): Promise<Runtime & { log: str
 }
 
 /** Tells the emulator's Glue which Python has PySpark. */
-async function sparkEnv(onProgress: (message: string) => void) {
-  const { python } = await ensureSpark(onProgress)
+async function sparkEnv(onProgress: (message: string) => void, signal?: AbortSignal) {
+  const { python } = await ensureSpark(onProgress, { signal })
   return { LANDFALL_SPARK_PYTHON: python }
 }

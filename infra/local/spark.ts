@@ -11,7 +11,7 @@ const requirements = join(import.meta.dirname, 'requirements-spark.txt')
  */
 export async function ensureSpark(
   onProgress: (message: string) => void,
-  options: Pick<PythonOptions, 'home'> = {},
+  options: Pick<PythonOptions, 'home' | 'signal'> = {},
 ): Promise<{ python: string }> {
   // Before the download: whoever lacks Java need not wait for PySpark to learn it.
   await requireJava()

@@ -10,7 +10,7 @@ import { wentWell } from '../operations/outcome.ts'
 import { type Answer, query } from '../operations/query.ts'
 import { EXIT } from './exit.ts'
 import { plural } from './format.ts'
-import { forgetUp, readUp, target, writeUp } from './runtime.ts'
+import { forgetUp, lockUp, readUp, target, writeUp } from './runtime.ts'
 import { SAMPLE_DATABASE, SAMPLE_QUERY, writeSample } from './sample.ts'
 import { answerTable, clock, describe, print, say, summary } from './screen.ts'
 
@@ -74,7 +74,20 @@ function showStart(runs: Run[], answer: Answer | undefined) {
 }
 
 /** Starts a runtime that stays. */
-export async function up({ engine, json, port, signal }: OnRuntime & { port?: number }): Promise<number> {
+export async function up(options: OnRuntime & { port?: number }): Promise<number> {
+  const release = await lockUp()
+  if (!release) {
+    say('Another landfall up is at work. Wait for it, or end it.')
+    return EXIT.usage
+  }
+  try {
+    return await raiseUp(options)
+  } finally {
+    await release()
+  }
+}
+
+async function raiseUp({ engine, json, port, signal }: OnRuntime & { port?: number }): Promise<number> {
   const known = await readUp()
   if (known) {
     say(`A runtime is up already, at ${known.endpoint}, with engine ${known.engine}. End it with landfall down.`)
@@ -82,9 +95,19 @@ export async function up({ engine, json, port, signal }: OnRuntime & { port?: nu
   }
   const tick = clock()
   const onProgress = (text: string) => tick('runtime', text)
-  const { endpoint, pid, log } = await raise({ name: 'up', engine, detached: true, port, onProgress, signal })
+  const runtime = await raise({ name: 'up', engine, port, onProgress, signal })
+  const { endpoint, pid, log } = runtime
   const state = { endpoint, pid, engine, startedAt: new Date().toISOString(), log }
-  await writeUp(state)
+  try {
+    // In this order: until it is on record, it ends with this process, however that ends.
+    await writeUp(state)
+    await runtime.detach()
+    signal.throwIfAborted()
+  } catch (error) {
+    await forgetUp()
+    await runtime.stop()
+    throw error
+  }
   if (json) print(JSON.stringify(state))
   else print(`Landfall is up at ${state.endpoint}. Its state is in memory: landfall down forgets it. Log: ${state.log}`)
   return EXIT.done

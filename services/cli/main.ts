@@ -6,7 +6,7 @@ import { NotThere } from '../operations/rejects.ts'
 import { EXIT, EXIT_HELP, WrongUsage } from './exit.ts'
 import { paint } from './format.ts'
 import { endWith, exitCode, listen, signal } from './process.ts'
-import { NothingUp } from './runtime.ts'
+import { lostRuntime, NothingUp } from './runtime.ts'
 import { registerRuntime } from './runtime-commands.ts'
 import { say } from './screen.ts'
 import { registerSeeing } from './seeing-commands.ts'
@@ -23,18 +23,25 @@ registerSeeing(program)
 const USAGE = [NotLandable, NothingUp, NoSuchRun, WrongUsage]
 const REFUSED = [QueryFailed, NotThere]
 
-function codeOf(error: unknown): number {
+async function codeOf(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
   if (signal.aborted) return EXIT.interrupted
-  say(`${paint('red', 'error:', process.stderr)} ${error instanceof Error ? error.message : String(error)}`)
+  say(`${paint('red', 'error:', process.stderr)} ${await inWords(error)}`)
   if (USAGE.some((kind) => error instanceof kind)) return EXIT.usage
   return REFUSED.some((kind) => error instanceof kind) ? EXIT.refused : EXIT.broken
+}
+
+async function inWords(error: unknown): Promise<string> {
+  const message = error instanceof Error ? error.message : String(error)
+  if ((error as { code?: string }).code === 'ENOSPC')
+    return `The disk is full: ${message}. Free some space, and try again.`
+  return (await lostRuntime(error)) ?? message
 }
 
 listen()
 try {
   await program.parseAsync()
 } catch (error) {
-  endWith(codeOf(error))
+  endWith(await codeOf(error))
 }
 process.exitCode = exitCode
