@@ -1,10 +1,10 @@
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 export const projectRoot = join(import.meta.dirname, '../..')
 
 /** What the local runtime keeps: its Python, its logs, and which one is up. In the project, where git ignores it. */
-export const stateDir = process.env.LANDFALL_HOME ?? join(projectRoot, '.landfall')
+export const stateDir = resolve(projectRoot, process.env.LANDFALL_HOME ?? '.landfall')
 
 /**
  * The temporary folder of a running emulator and all that it starts. Outside the project, where a function's code would

@@ -1,11 +1,14 @@
+import { AthenaClient } from '@aws-sdk/client-athena'
 import { CloudFormation } from '@aws-sdk/client-cloudformation'
+import { S3 } from '@aws-sdk/client-s3'
 import { SQS } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { STACKS } from '../../infra/app.ts'
 import { clientConfig } from '../../infra/local/runtime.ts'
 import type { Run } from '../../services/ledger/run.ts'
-import { eventually, iam } from '../infra/local/support.ts'
-import { type Stack, sales, stack } from './stack.ts'
+import { query } from '../../services/operations/query.ts'
+import { accessKey, eventually, iam } from '../infra/local/support.ts'
+import { DATABASE, type Stack, sales, stack } from './stack.ts'
 
 let chain: Stack
 let cloudFormation: CloudFormation
@@ -57,6 +60,29 @@ const deadLetters = async (stage: string) => {
   const { Messages = [] } = await sqs.receiveMessage({ QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 0 })
   return Messages
 }
+
+describe('a reader', () => {
+  it('with the policy of the output may ask for delivered rows and rejects, and touch no zone', async () => {
+    const { endpoint } = chain.runtime
+    await iam(endpoint, 'CreateUser', { UserName: 'reader' })
+    const PolicyArn = outputs.get('ReaderPolicy') ?? expect.fail('no policy')
+    await iam(endpoint, 'AttachUserPolicy', { UserName: 'reader', PolicyArn })
+    const config = { ...clientConfig(endpoint), credentials: await accessKey(endpoint, 'reader') }
+    const [athena, s3] = [new AthenaClient(config), new S3({ ...config, forcePathStyle: true })]
+    const asking = { ...chain.landfall, athena }
+    for (const table of ['rejects', 'data_deliveryzone'])
+      expect((await query(asking, `select count(*) from ${table}`, DATABASE)).rows).toHaveLength(1)
+    await expect(query({ ...asking, workGroup: 'primary' }, 'select 1', DATABASE)).rejects.toThrow(
+      'StartQueryExecution',
+    )
+    await expect(s3.listObjectsV2({ Bucket: chain.landfall.rawBucket })).rejects.toThrow('s3:ListBucket')
+    await expect(
+      s3.putObject({ Bucket: chain.landfall.quarantineBucket, Key: 'rejects/x', Body: 'x' }),
+    ).rejects.toThrow('s3:PutObject')
+    athena.destroy()
+    s3.destroy()
+  }, 60_000)
+})
 
 const only = ([run]: Run[]) => run ?? expect.fail('no run')
 const shop = (seed: number) => sales({ rows: 10, seed, countries: 2 })

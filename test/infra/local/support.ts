@@ -192,7 +192,7 @@ export async function iam(endpoint: string, Action: string, parameters: Record<s
   return xml
 }
 
-async function accessKey(endpoint: string, UserName: string) {
+export async function accessKey(endpoint: string, UserName: string) {
   const xml = await iam(endpoint, 'CreateAccessKey', { UserName })
   const text = (tag: string) => new RegExp(`<${tag}>(.+)</${tag}>`).exec(xml)?.[1] ?? ''
   return { accessKeyId: text('AccessKeyId'), secretAccessKey: text('SecretAccessKey') }
