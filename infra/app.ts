@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { App, DefaultStackSynthesizer } from 'aws-cdk-lib/core'
 import { loadContracts } from '../schemas/load.ts'
+import { checkPublished, publishedBeside } from '../schemas/published.ts'
 import { bundle } from './bundle.ts'
-import { type Config, PROJECT, type StageName } from './config.ts'
+import { type Config, DATASETS, DIST, type StageName } from './config.ts'
 import { Stateful } from './stateful.ts'
 import { Stateless } from './stateless.ts'
 
@@ -31,7 +32,9 @@ function createApp({ assetsBucket, validateTemplates }: Config, outdir: string |
 /** The app with its two stacks, of which nothing is written yet. */
 export function build(config: Config, functions: Record<StageName, string>, outdir?: string) {
   const app = createApp(config, outdir)
-  const contracts = [...loadContracts(join(PROJECT, 'schemas', 'datasets')).values()]
+  const declared = loadContracts(config.datasets)
+  checkPublished(declared, config.datasets, publishedBeside(config.datasets))
+  const contracts = [...declared.values()]
   const stateful = new Stateful(app, STACKS[0], { config, contracts })
   const stateless = new Stateless(app, STACKS[1], { config, stateful, functions })
   return { app, stateful, stateless }
@@ -41,8 +44,12 @@ export function build(config: Config, functions: Record<StageName, string>, outd
  * Bundles the functions and writes the cloud assembly: templates, their assets, and the manifest that lists both.
  * @param outdir @default CDK_OUTDIR, which CDK's CLI sets, else a new temporary folder
  * @returns the assembly's folder.
- * @throws when a contract is wrong, a job's script is missing, or a handler does not build.
+ * @throws when a contract is wrong or changes what published files cannot serve, a job's script is missing, or a handler does not build.
  */
 export function synthesize(config: Config, outdir?: string): string {
-  return build(config, bundle().functions, outdir).app.synth().directory
+  const { functions } = bundle()
+  // Beside the assembly: what is in `dist/` is what any other stack of this checkout is made of.
+  const own =
+    config.datasets === DATASETS ? functions : bundle(join(outdir ?? DIST, '..', 'dist'), config.datasets).functions
+  return build(config, own, outdir).app.synth().directory
 }

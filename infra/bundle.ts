@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type BuildOptions, buildSync } from 'esbuild'
-import { DIST, JOB_STAGES, type JobStage, PROJECT, STAGES, type StageName } from './config.ts'
+import { DATASETS, DIST, JOB_STAGES, type JobStage, PROJECT, STAGES, type StageName } from './config.ts'
 
 export interface Bundle {
   /** Folder of each function's code: `index.mjs`, and `datasets/` with the contracts. */
@@ -33,9 +33,10 @@ const common: BuildOptions = {
  * Builds each `services/<stage>/handler.ts` to `dist/functions/<stage>/index.mjs` with the AWS SDK in it, and each DuckDB
  * job to `dist/jobs/<stage>.mjs`. The same sources give the same bytes, so an unchanged function is not deployed again.
  * @param dist @default `dist/` of the project, the only place from where the jobs find their native module
+ * @param datasets folder of the contracts
  * @throws when a source does not build, with esbuild's messages.
  */
-export function bundle(dist = DIST): Bundle {
+export function bundle(dist = DIST, datasets = DATASETS): Bundle {
   const handlers = buildSync({
     ...common,
     outdir: dist,
@@ -55,7 +56,7 @@ export function bundle(dist = DIST): Bundle {
   for (const { path, contents } of [...handlers.outputFiles, ...jobs.outputFiles]) put(dist, path, contents)
 
   const functions = byName(STAGES, (stage) => join(dist, 'functions', stage))
-  for (const folder of Object.values(functions)) putDatasets(dist, join(folder, 'datasets'))
+  for (const folder of Object.values(functions)) putDatasets(dist, datasets, join(folder, 'datasets'))
   return { functions, jobs: byName(JOB_STAGES, (stage) => join(dist, 'jobs', `${stage}.mjs`)) }
 }
 
@@ -63,8 +64,7 @@ const byName = <Name extends string>(names: readonly Name[], value: (name: Name)
   Object.fromEntries(names.map((name) => [name, value(name)])) as Record<Name, string>
 
 /** The contracts, and no other file: one that a dataset left behind would bring it back. */
-function putDatasets(dist: string, folder: string) {
-  const source = join(PROJECT, 'schemas', 'datasets')
+function putDatasets(dist: string, source: string, folder: string) {
   const contracts = readdirSync(source).filter((name) => name.endsWith('.json'))
   mkdirSync(folder, { recursive: true })
   for (const name of readdirSync(folder)) if (!contracts.includes(name)) rmSync(join(folder, name), { recursive: true })

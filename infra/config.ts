@@ -7,6 +7,9 @@ import type { Engine } from './engine.ts'
 /** The project's root. CDK and esbuild get absolute paths from it, whatever the working directory is. */
 export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
+/** The contracts: a dataset is a file here. */
+export const DATASETS = join(PROJECT, 'schemas', 'datasets')
+
 /** What esbuild builds. The DuckDB jobs stay inside the project, where node_modules has their native module. */
 export const DIST = join(PROJECT, 'dist')
 
@@ -46,6 +49,8 @@ export const JOB_CODE: { [E in Engine]: Extract<JobCode, { engine: E }> } = {
 
 /** All that differs between AWS and a laptop. The constructs ask this object and never where they are. */
 export interface Config {
+  /** The folder of the contracts. */
+  datasets: string
   jobs: JobCode
   /** Where a deployer uploads the functions' code, or undefined for the bootstrapped bucket of the account. */
   assetsBucket: string | undefined
@@ -83,6 +88,7 @@ export interface Config {
 }
 
 export const aws: Config = {
+  datasets: DATASETS,
   jobs: JOB_CODE.spark,
   assetsBucket: undefined,
   validateTemplates: true,

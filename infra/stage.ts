@@ -15,6 +15,8 @@ export class Stage extends Construct {
   readonly function: LambdaFunction
   readonly queue: Queue
   readonly deadLetters: Queue
+  /** By the event that wakes the stage. */
+  readonly rules: Record<string, Rule> = {}
 
   constructor(scope: Construct, id: string, props: StageProps) {
     super(scope, id)
@@ -34,7 +36,8 @@ export class Stage extends Construct {
     })
 
     for (const [event, pattern] of Object.entries(wakesOn)) {
-      new Rule(this, event, { config, description: `${event} wakes ${name}`, on: { pattern }, target: this.queue })
+      const description = `${event} wakes ${name}`
+      this.rules[event] = new Rule(this, event, { config, description, on: { pattern }, target: this.queue })
     }
   }
 }

@@ -133,12 +133,15 @@ export class Stateless extends Stack {
       PartitionJob: jobs.partition,
       Crawlers: CRAWLERS,
       SweepDeadLetters: sweep.deadLetters.queueUrl,
+      SweepEveryMinuteDeadLetters: sweep.rule.deadLetters.queueUrl,
       SweepFunction: sweep.function.functionName,
     }
     for (const stage of [unzip, convert, partition, catalog]) {
       outputs[`${stage.node.id}Queue`] = stage.queue.queueUrl
       outputs[`${stage.node.id}DeadLetters`] = stage.deadLetters.queueUrl
       outputs[`${stage.node.id}Function`] = stage.function.functionName
+      for (const [event, { deadLetters }] of Object.entries(stage.rules))
+        outputs[`${stage.node.id}${event}DeadLetters`] = deadLetters.queueUrl
     }
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value })
   }

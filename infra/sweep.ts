@@ -10,6 +10,7 @@ import { Rule } from './rule.ts'
 export class Sweep extends Construct {
   readonly function: LambdaFunction
   readonly deadLetters: Queue
+  readonly rule: Rule
 
   constructor(scope: Construct, id: string, props: StageFunctionProps) {
     super(scope, id)
@@ -24,7 +25,7 @@ export class Sweep extends Construct {
         ...props.function,
       },
     })
-    new Rule(this, 'EveryMinute', {
+    this.rule = new Rule(this, 'EveryMinute', {
       config,
       description: 'Every minute wakes sweep',
       on: { schedule: 'rate(1 minute)' },

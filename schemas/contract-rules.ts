@@ -1,9 +1,21 @@
 import type { z } from 'zod'
 import { formatProblem } from './formats.ts'
-import { parseType } from './types.ts'
+import { isAbove, limitText } from './limits.ts'
+import { parseType, type Type } from './types.ts'
 
+interface Column {
+  source: string
+  name: string
+  type: string
+  formats?: string[] | undefined
+  decimal: string
+  thousands?: string | undefined
+  min?: string | number | undefined
+  max?: string | number | undefined
+  oneOf?: (string | number)[] | undefined
+}
 interface Columns {
-  columns: { source: string; name: string; type: string; formats?: string[] | undefined }[]
+  columns: Column[]
   partitionBy: string
   source: { delimiter: string; quote: string }
 }
@@ -40,6 +52,19 @@ export function checkColumns(contract: Columns, context: z.core.$RefinementCtx):
       const wrong = formatProblem(format, type.kind)
       if (wrong) problem([...at, 'formats', position], wrong, format)
     })
+    const isWhole = type.kind === 'int' || type.kind === 'bigint'
+    const hasDecimals = type.kind === 'decimal' || type.kind === 'double'
+    if (column.decimal !== '.' && !hasDecimals)
+      problem([...at, 'decimal'], `no decimal separator: ${column.type} has no decimals`, column.decimal)
+    if (column.thousands !== undefined && !isWhole && !hasDecimals)
+      problem([...at, 'thousands'], `no thousands separator: ${column.type} is no number`, column.thousands)
+    if (column.thousands === column.decimal && hasDecimals)
+      problem(
+        [...at, 'thousands'],
+        `another character than the decimal separator ("${column.decimal}")`,
+        column.thousands,
+      )
+    for (const { path, expected, found } of limitProblems(column, type)) problem([...at, ...path], expected, found)
   })
 
   const partition = contract.columns.find((column) => column.name === contract.partitionBy)
@@ -59,4 +84,51 @@ export function checkColumns(contract: Columns, context: z.core.$RefinementCtx):
     problem(['columns'], 'at least one column besides the partition column', contract.columns.length)
   if (contract.source.delimiter === contract.source.quote)
     problem(['source', 'quote'], 'another character than the delimiter', contract.source.quote)
+}
+
+interface Problem {
+  path: Path
+  expected: string
+  found: unknown
+}
+
+function limitProblems({ min, max, oneOf }: Column, type: Type): Problem[] {
+  const problems: Problem[] = []
+  const textOf = (
+    limit: string | number | undefined,
+    path: Path,
+    read = (value: string | number) => limitText(value, type),
+  ) => {
+    if (limit === undefined) return undefined
+    try {
+      return read(limit)
+    } catch (error) {
+      problems.push({ path, expected: (error as Error).message, found: limit })
+      return undefined
+    }
+  }
+  const [least, most] = [textOf(min, ['min']), textOf(max, ['max'])]
+  if (least !== undefined && most !== undefined && isAbove(least, most, type))
+    problems.push({ path: ['max'], expected: `a value that is not below min (${min})`, found: max })
+  if (!oneOf) return problems
+  if (min !== undefined || max !== undefined)
+    problems.push({ path: ['oneOf'], expected: 'no oneOf beside min or max: the list is the limit', found: oneOf })
+  const seen = new Set<string>()
+  oneOf.forEach((value, position) => {
+    const path = ['oneOf', position]
+    const text = textOf(value, path, (value) => listedText(value, type))
+    if (text !== undefined && seen.has(text)) problems.push({ path, expected: 'a value of its own', found: value })
+    if (text !== undefined) seen.add(text)
+  })
+  return problems
+}
+
+/** @throws Error saying what a listed value should have been */
+function listedText(value: string | number, type: Type): string {
+  if (type.kind === 'int' || type.kind === 'bigint') return limitText(value, type)
+  if (type.kind !== 'string') throw new Error(`no oneOf: it belongs to string, int and bigint, not to ${type.kind}`)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what no listed text may have.
+  if (typeof value !== 'string' || !/^[^\u0000-\u001f\u007f]+$/.test(value) || /^[ \u00a0]|[ \u00a0]$/.test(value))
+    throw new Error('a text without control characters and without blanks around it, as values are')
+  return value
 }

@@ -15,7 +15,12 @@ const Source = z.strictObject({
     .regex(/^[!-/:-@[-`{-~]$/, 'one visible ASCII character that is no letter and no digit')
     .default('"')
     .describe('The character around a field that holds the delimiter; doubled, it stands for itself.'),
-  encoding: z.literal('utf-8').default('utf-8').describe('The encoding of the bytes. A byte order mark is skipped.'),
+  encoding: z
+    .enum(['utf-8', 'utf-16', 'utf-16le', 'utf-16be', 'latin-1'])
+    .default('utf-8')
+    .describe(
+      'The encoding of the bytes. utf-16 has a byte order mark, which says the order; utf-16le and utf-16be need none; latin-1 is ISO-8859-1, in which each byte is the character of its number (0x80 is a control character, not a euro sign). A byte order mark is skipped, one of another encoding refuses the file. Bytes that are no character make their line a reject (`invalid_encoding`). Limits count bytes of UTF-8. On Spark the driver copies each source that is not utf-8.',
+    ),
   header: z.literal(true).default(true).describe('The first line that is not blank names the columns.'),
   multiline: z
     .boolean()
@@ -32,6 +37,8 @@ export const ColumnType = z
     error: typeNames,
   })
   .describe('The type of the values. `decimal(p,s)` has p digits (at most 38), s of them after the point.')
+
+const Limit = z.union([z.number(), z.string()], { error: 'a number or a text' })
 
 const Column = z.strictObject({
   source: z
@@ -51,10 +58,34 @@ const Column = z.strictObject({
     .describe(
       "Only for date and timestamp: the patterns a value may have, the first that fits wins. yyyy; M or d: one or two digits, MM or dd: two; HH, H, mm, ss, SSS, SSSSSS; text in '…'. Default: yyyy-MM-dd, and for a timestamp yyyy-MM-dd HH:mm:ss and yyyy-MM-dd'T'HH:mm:ss.",
     ),
+  decimal: z.enum(['.', ',']).default('.').describe('Only for decimal and double: the character before the decimals.'),
+  thousands: z
+    .enum([',', '.', ' ', "'"])
+    .optional()
+    .describe(
+      'Only for int, bigint, decimal and double: the character between groups of three digits before the decimals. A number may be without it, but if it has one, then between all groups.',
+    ),
   required: z
     .boolean()
     .default(false)
     .describe('true: a row with a blank here is a reject. false: the blank becomes null.'),
+  min: Limit.optional().describe(
+    'The least value that is no reject (`below_min`): a number, for a date `yyyy-MM-dd`, for a timestamp `yyyy-MM-dd HH:mm:ss`. Of a bigint or decimal with more than 15 digits the digits as text. Blanks are not judged.',
+  ),
+  max: Limit.optional().describe('The largest value that is no reject (`above_max`), written as `min` is.'),
+  oneOf: z
+    .array(Limit)
+    .min(1)
+    .optional()
+    .describe(
+      'Only for string, int and bigint: the values that are no rejects (`not_one_of`), as they are without blanks around them. Upper and lower case differ. Blanks are not judged.',
+    ),
+  unique: z
+    .boolean()
+    .default(false)
+    .describe(
+      'true: of the rows of one file that have the same value here, the first stays and each later one is a reject (`not_unique`). Blanks do not count, nor do rows that are rejects by themselves. It costs a sort of all rows on Spark, and on DuckDB the careful way for each.',
+    ),
   description: z.string().optional().describe('For people; becomes the comment of the column in the catalog.'),
 })
 
@@ -98,7 +129,7 @@ export const Contract = z
   .strictObject({
     $schema: z.string().optional().describe('Where editors find the schema of this file: `../contract.schema.json`.'),
     dataset: identifier.describe('Name of the dataset and of its folder in every zone: `data/<dataset>/`.'),
-    version: z.int().min(1).default(1).describe('Counts the changes of this contract.'),
+    version: z.int().min(1).default(1).describe('Counts the changes that files published before cannot serve.'),
     description: z.string().optional().describe('For people; becomes the description of the table.'),
     source: Source.prefault({}).describe('How the files are written.'),
     columns: z.array(Column).min(1).describe('The columns in the order of the table.'),

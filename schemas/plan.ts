@@ -7,14 +7,25 @@ const PlanColumn = z.object({
   precision: z.int().optional(),
   scale: z.int().optional(),
   formats: z.array(z.string()).optional(),
+  /** The character before the decimals, where it is not a point. */
+  decimal: z.string().optional(),
+  /** The character between groups of digits, where numbers may have one. */
+  thousands: z.string().optional(),
   required: z.boolean(),
+  /** Limits and listed values, as texts that casts read exactly. */
+  min: z.string().optional(),
+  max: z.string().optional(),
+  oneOf: z.array(z.string()).optional(),
+  /** Of a source's rows that are right by themselves, only the first with a value stays. */
+  unique: z.literal(true).optional(),
 })
 export type PlanColumn = z.infer<typeof PlanColumn>
 
 /**
  * Expressions of one dialect for column i of the plan. They read `r<i>`, the field's text as found, null where it is empty;
  * `valid` also `v<i>`, the result of `value`.
- * For any text, exactly one holds: `value` is not null; the text is blank and allowed to be; `reason` is not null.
+ * For any text, exactly one holds: `value` is not null and within the column's rules; the text is blank and allowed to be;
+ * `reason` is not null.
  */
 const DialectColumn = z.object({
   /** The type of the value in this dialect's SQL. */
@@ -48,7 +59,12 @@ export const Plan = z.object({
   plan: z.literal(1),
   dataset: z.string(),
   version: z.int(),
-  source: z.object({ delimiter: z.string(), quote: z.string(), multiline: z.boolean() }),
+  source: z.object({
+    delimiter: z.string(),
+    quote: z.string(),
+    encoding: z.enum(['utf-8', 'utf-16', 'utf-16le', 'utf-16be', 'latin-1']),
+    multiline: z.boolean(),
+  }),
   columns: z.array(PlanColumn),
   partitionBy: z.string(),
   unknownColumns: z.enum(['refuse', 'ignore']),

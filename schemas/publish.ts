@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { Contract } from './contract.ts'
+import { contractReference } from './reference.ts'
 
 /** The JSON Schema that editors complete contracts from. Rules across fields are not in it; `loadContract` checks those. */
 export function contractSchema(): string {
@@ -8,4 +9,8 @@ export function contractSchema(): string {
   return `${JSON.stringify({ ...schema, title: 'Landfall contract of a dataset' }, null, 2)}\n`
 }
 
-if (import.meta.main) writeFileSync(new URL('./contract.schema.json', import.meta.url), contractSchema())
+// `npm run schema`
+if (import.meta.main) {
+  writeFileSync(new URL('./contract.schema.json', import.meta.url), contractSchema())
+  writeFileSync(new URL('./CONTRACT.md', import.meta.url), contractReference())
+}

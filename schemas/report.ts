@@ -30,6 +30,10 @@ export const REJECT_REASONS = [
   'not_a_timestamp',
   'not_a_boolean',
   'not_a_number',
+  'below_min',
+  'above_max',
+  'not_one_of',
+  'not_unique',
 ] as const
 export const RejectReason = z.enum(REJECT_REASONS)
 export type RejectReason = z.infer<typeof RejectReason>

@@ -12,6 +12,8 @@ export type RaiseOptions = Omit<RuntimeOptions, 'logFile' | 'detached'> & {
   name: string
   /** What runs the Glue jobs. @default 'duckdb' */
   engine?: Engine
+  /** Folder of the contracts. @default `schemas/datasets` of the project */
+  datasets?: string
 }
 
 /**
@@ -19,7 +21,7 @@ export type RaiseOptions = Omit<RuntimeOptions, 'logFile' | 'detached'> & {
  * Whatever goes wrong, or when `signal` aborts: nothing is left running.
  */
 export async function raise(options: RaiseOptions): Promise<Runtime & { log: string }> {
-  const { name, engine = 'duckdb', signal, onProgress } = options
+  const { name, engine = 'duckdb', datasets, signal, onProgress } = options
   const env = { ...options.env, ...(engine === 'spark' && (await sparkEnv(onProgress, signal))) }
   const logs = join(stateDir, 'logs', name)
   // Those of the last time, of every job run: they are for looking into what happened now.
@@ -33,7 +35,10 @@ export async function raise(options: RaiseOptions): Promise<Runtime & { log: str
     // The CDK is half of the start of any command that needs it, and most commands do not.
     const [{ synthesize }, { JOB_CODE, laptop }] = await Promise.all([import('../app.ts'), import('../config.ts')])
     // In the runtime's own folder, which goes with it, however it ends.
-    const assembly = synthesize(laptop({ jobs: JOB_CODE[engine] }), join(runDir(runtime.pid), 'assembly'))
+    const assembly = synthesize(
+      laptop({ jobs: JOB_CODE[engine], ...(datasets !== undefined && { datasets }) }),
+      join(runDir(runtime.pid), 'assembly'),
+    )
     // Synthesizing holds up everything else, a signal included.
     await turn()
     await deployLocal(runtime.endpoint, assembly, onProgress, signal)

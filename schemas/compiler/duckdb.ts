@@ -1,6 +1,8 @@
 import { type FormatToken, formatGrammar, parseFormat } from '../formats.ts'
 import type { DuckDbColumn, PlanColumn } from '../plan.ts'
 import { DECIMAL, DOUBLE, decimalFits, decimalInRange, INTEGER } from './grammar.ts'
+import { plainNumber } from './number-format.ts'
+import { both, rulesOf } from './rules.ts'
 
 interface Dialect {
   type: string
@@ -29,31 +31,41 @@ export function duckdbColumn(column: PlanColumn, index: number): DuckDbColumn {
   const value = `v${index}`
   const missing = `${raw} IS NULL OR ${trimmed(raw)} = ''`
   const blank = `WHEN ${missing} THEN ${column.required ? "'required_missing'" : 'NULL'}`
-  if (column.kind === 'string')
+  if (column.kind === 'string') {
+    const rules = rulesOf(column, value, text)
     return {
       type: 'VARCHAR',
       cast: null,
       format: null,
       value: `CASE WHEN ${suspiciousEdge(raw)} THEN nullif(${trimmed(raw)}, '') ELSE ${raw} END`,
-      valid: column.required ? `${value} IS NOT NULL` : null,
-      reason: `CASE ${blank} END`,
+      valid: both(column.required ? `${value} IS NOT NULL` : null, rules),
+      reason: `CASE ${blank} ${rules?.cases ?? ''} END`,
     }
+  }
   const { type, attempt, canonical, careful, reason } = dialect(column, raw, trimmed(raw), `c${index}`)
+  const rules = rulesOf(column, value, (limit) => `CAST(${text(limit)} AS ${type})`)
   return {
     type,
     cast: attempt,
     format: column.formats?.[0] === undefined ? null : translate(column.formats[0], STRPTIME),
     value: `CASE WHEN ${canonical} THEN c${index} WHEN ${raw} IS NOT NULL THEN ${careful} END`,
-    valid: column.required
-      ? `${value} IS NOT NULL`
-      : `CASE WHEN ${value} IS NOT NULL OR ${raw} IS NULL THEN true ELSE ${trimmed(raw)} = '' END`,
-    reason: `CASE ${blank} WHEN ${value} IS NULL THEN ${reason} END`,
+    valid: both(
+      column.required
+        ? `${value} IS NOT NULL`
+        : `CASE WHEN ${value} IS NOT NULL OR ${raw} IS NULL THEN true ELSE ${trimmed(raw)} = '' END`,
+      rules,
+    ),
+    reason: `CASE ${blank} WHEN ${value} IS NULL THEN ${reason} ${rules?.cases ?? ''} END`,
   }
 }
 
-function dialect(column: PlanColumn, raw: string, trim: string, cast: string): Dialect {
+function dialect(column: PlanColumn, raw: string, trimmedRaw: string, cast: string): Dialect {
+  const trim = plainNumber(column, trimmedRaw, { text, matches })
   const when = (test: string, type: string) => `CASE WHEN ${test} THEN TRY_CAST(${trim} AS ${type}) END`
-  const printed = `CAST(${cast} AS VARCHAR) = ${raw}`
+  const { decimal } = column
+  const pointed = decimal ? `replace(${raw}, ${text(decimal)}, '.')` : raw
+  const print = `CAST(${cast} AS VARCHAR)`
+  const printed = `${decimal ? `replace(${print}, '.', ${text(decimal)})` : print} = ${raw}`
   switch (column.kind) {
     case 'int':
     case 'bigint': {
@@ -71,7 +83,7 @@ function dialect(column: PlanColumn, raw: string, trim: string, cast: string): D
       const type = `DECIMAL(${precision},${scale})`
       return {
         type,
-        attempt: `TRY_CAST(${raw} AS ${type})`,
+        attempt: `TRY_CAST(${pointed} AS ${type})`,
         canonical: printed,
         careful: when(`${matches(trim, DECIMAL)} AND ${matches(trim, decimalFits(precision, scale))}`, type),
         reason: `CASE WHEN NOT ${matches(trim, DECIMAL)} THEN 'not_a_decimal' WHEN NOT ${matches(trim, decimalInRange(precision, scale))} THEN 'out_of_range' ELSE 'too_precise' END`,
@@ -92,7 +104,7 @@ function dialect(column: PlanColumn, raw: string, trim: string, cast: string): D
       return {
         type: 'DOUBLE',
         // -0 is 0: a parquet dictionary takes the one for the other.
-        attempt: `TRY_CAST(${raw} AS DOUBLE) + 0`,
+        attempt: `TRY_CAST(${pointed} AS DOUBLE) + 0`,
         canonical: `isfinite(${cast}) AND ${printed}`,
         careful: `${when(`${matches(trim, DOUBLE)} AND isfinite(TRY_CAST(${trim} AS DOUBLE))`, 'DOUBLE')} + 0`,
         reason: `CASE WHEN ${matches(trim, DOUBLE)} THEN 'out_of_range' ELSE 'not_a_number' END`,

@@ -1,5 +1,6 @@
-import type { Contract } from '../contract.ts'
+import type { Contract, ContractColumn } from '../contract.ts'
 import { DEFAULT_FORMATS } from '../formats.ts'
+import { limitText } from '../limits.ts'
 import type { Plan, PlanColumn } from '../plan.ts'
 import { parseType } from '../types.ts'
 import { duckdbColumn } from './duckdb.ts'
@@ -9,12 +10,12 @@ import { sparkColumn } from './spark.ts'
 export function compile(contract: Contract): Plan {
   const columns = contract.columns.map(planColumn)
   const { dataset, version, partitionBy, unknownColumns, missingColumns, limits } = contract
-  const { delimiter, quote, multiline } = contract.source
+  const { delimiter, quote, encoding, multiline } = contract.source
   return {
     plan: 1,
     dataset,
     version,
-    source: { delimiter, quote, multiline },
+    source: { delimiter, quote, encoding, multiline },
     columns,
     partitionBy,
     unknownColumns,
@@ -25,10 +26,23 @@ export function compile(contract: Contract): Plan {
   }
 }
 
-function planColumn({ source, name, type: text, formats, required }: Contract['columns'][number]): PlanColumn {
+function planColumn({ source, name, type: text, formats, required, ...rules }: ContractColumn): PlanColumn {
   const type = parseType(text)
-  if (type.kind === 'decimal') return { source, name, ...type, required }
-  if (type.kind === 'date' || type.kind === 'timestamp')
-    return { source, name, kind: type.kind, formats: formats ?? [...DEFAULT_FORMATS[type.kind]], required }
-  return { source, name, kind: type.kind, required }
+  const limit = (value: string | number | undefined) => (value === undefined ? undefined : limitText(value, type))
+  const [min, max] = [limit(rules.min), limit(rules.max)]
+  const oneOf = rules.oneOf?.map((value) => (type.kind === 'string' ? String(value) : limitText(value, type)))
+  const dated = type.kind === 'date' || type.kind === 'timestamp' ? type.kind : null
+  return {
+    source,
+    name,
+    ...type,
+    ...(dated && { formats: formats ?? [...DEFAULT_FORMATS[dated]] }),
+    ...(rules.decimal !== '.' && { decimal: rules.decimal }),
+    ...(rules.thousands !== undefined && { thousands: rules.thousands }),
+    required,
+    ...(min !== undefined && { min }),
+    ...(max !== undefined && { max }),
+    ...(oneOf && { oneOf }),
+    ...(rules.unique && { unique: true }),
+  }
 }

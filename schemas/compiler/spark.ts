@@ -1,6 +1,10 @@
 import { type FormatPiece, type FormatToken, formatGrammar, parseFormat } from '../formats.ts'
 import type { Plan, PlanColumn, SparkColumn } from '../plan.ts'
 import { DECIMAL, DOUBLE, decimalFits, decimalInRange, INTEGER } from './grammar.ts'
+import { plainNumber } from './number-format.ts'
+import { plainNumbers } from './plain-numbers.ts'
+import { plainYears, rangePattern } from './plain-years.ts'
+import { both, rulesOf } from './rules.ts'
 
 interface Dialect {
   type: string
@@ -36,27 +40,33 @@ export function sparkColumn(column: PlanColumn, index: number, source: Plan['sou
   const value = `v${index}`
   const missing = `${raw} IS NULL OR ${trimmed(raw)} = ''`
   const blank = `WHEN ${missing} THEN ${column.required ? "'required_missing'" : 'NULL'}`
-  if (column.kind === 'string')
+  if (column.kind === 'string') {
+    const rules = rulesOf(column, value, text)
     return {
       type: 'STRING',
-      canonical: trimmedText(source),
+      canonical: column.oneOf ? listed(column.oneOf, source) : trimmedText(source),
       quick: raw,
       value: `CASE WHEN ${suspiciousEdge(raw)} THEN nullif(${trimmed(raw)}, '') ELSE ${raw} END`,
-      valid: column.required ? `${value} IS NOT NULL` : null,
-      reason: `CASE ${blank} END`,
+      valid: both(column.required ? `${value} IS NOT NULL` : null, rules),
+      reason: `CASE ${blank} ${rules?.cases ?? ''} END`,
     }
+  }
   const { type, canonical, letters, quick, careful, reason } = dialect(column, raw, trimmed(raw))
   const plain = [source.delimiter, source.quote].some((char) => letters.includes(char)) ? null : canonical
+  const rules = rulesOf(column, value, (limit) => `CAST(${text(limit)} AS ${type})`)
   return {
     type,
     canonical: plain,
     quick,
     // Most texts of a row that is not canonical are.
     value: `CASE ${plain ? `WHEN ${matches(raw, plain)} THEN ${quick} ` : ''}WHEN ${raw} IS NOT NULL THEN ${careful} END`,
-    valid: column.required
-      ? `${value} IS NOT NULL`
-      : `CASE WHEN ${value} IS NOT NULL OR ${raw} IS NULL THEN true ELSE ${trimmed(raw)} = '' END`,
-    reason: `CASE ${blank} WHEN ${value} IS NULL THEN ${reason} END`,
+    valid: both(
+      column.required
+        ? `${value} IS NOT NULL`
+        : `CASE WHEN ${value} IS NOT NULL OR ${raw} IS NULL THEN true ELSE ${trimmed(raw)} = '' END`,
+      rules,
+    ),
+    reason: `CASE ${blank} WHEN ${value} IS NULL THEN ${reason} ${rules?.cases ?? ''} END`,
   }
 }
 
@@ -71,7 +81,24 @@ function trimmedText({ delimiter, quote }: Plan['source']): string {
   return delimiter === ' ' ? word : `${word}(?: ${word})*+`
 }
 
-function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
+/** One of the texts of a list, without those that would need quotes. */
+function listed(texts: string[], { delimiter, quote }: Plan['source']): string | null {
+  const plain = texts.filter((one) => !one.includes(delimiter) && !one.includes(quote))
+  return plain.length === 0 ? null : plain.map((one) => one.replace(/[!-/:-@[-`{-~]/g, '\\$&')).join('|')
+}
+
+/** Digits of which the value is plainly within the limits of its column. */
+function plainDigits(column: PlanColumn, digits: number): string | null {
+  const numbers = plainNumbers(column, digits)
+  if (!numbers) return null
+  const { least, most, negative } = numbers
+  return `${negative ? '-?' : ''}${least > 0 ? `[1-9][0-9]{${least - 1},${most - 1}}+` : `[0-9]{1,${most}}+`}`
+}
+
+function dialect(column: PlanColumn, raw: string, trimmedRaw: string): Dialect {
+  const trim = plainNumber(column, trimmedRaw, { text, matches })
+  const { decimal = '.' } = column
+  const pointed = decimal === '.' ? raw : `replace(${raw}, ${text(decimal)}, '.')`
   const attempt = (sql: string, type: string) => `try_cast(${sql} AS ${type})`
   const when = (test: string, type: string) => `CASE WHEN ${test} THEN ${attempt(trim, type)} END`
   switch (column.kind) {
@@ -80,7 +107,7 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
       const type = column.kind === 'int' ? 'INT' : 'BIGINT'
       return {
         type,
-        canonical: `-?[0-9]{1,${column.kind === 'int' ? 9 : 18}}+`,
+        canonical: column.oneOf ? column.oneOf.join('|') : plainDigits(column, column.kind === 'int' ? 9 : 18),
         letters: '-',
         quick: attempt(raw, type),
         careful: when(matches(trim, INTEGER), type),
@@ -90,20 +117,19 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
     case 'decimal': {
       const { precision = 38, scale = 0 } = column
       const type = `DECIMAL(${precision},${scale})`
-      const plain =
-        scale > 0 ? `-?[0-9]{1,${precision - scale}}+(?:\\.[0-9]{1,${scale}}+)?+` : `-?[0-9]{1,${precision}}+`
+      const digits = plainDigits(column, precision - scale)
       return {
         type,
-        canonical: precision > scale ? plain : null,
-        letters: '-.',
-        quick: attempt(raw, type),
+        canonical: digits && scale > 0 ? `${digits}(?:\\${decimal}[0-9]{1,${scale}}+)?+` : digits,
+        letters: `-${decimal}`,
+        quick: attempt(pointed, type),
         careful: when(`${matches(trim, DECIMAL)} AND ${matches(trim, decimalFits(precision, scale))}`, type),
         reason: `CASE WHEN NOT ${matches(trim, DECIMAL)} THEN 'not_a_decimal' WHEN NOT ${matches(trim, decimalInRange(precision, scale))} THEN 'out_of_range' ELSE 'too_precise' END`,
       }
     }
     case 'date':
     case 'timestamp':
-      return moment(column.kind, column.formats ?? [], raw, trim)
+      return moment(column, column.kind, raw, trim)
     case 'boolean':
       return {
         type: 'BOOLEAN',
@@ -120,7 +146,7 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
         canonical: null,
         letters: '',
         // -0 is 0: a parquet dictionary takes the one for the other.
-        quick: `${attempt(raw, 'DOUBLE')} + 0D`,
+        quick: `${attempt(pointed, 'DOUBLE')} + 0D`,
         careful: `${when(`${matches(trim, DOUBLE)} AND ${finite}`, 'DOUBLE')} + 0D`,
         reason: `CASE WHEN ${matches(trim, DOUBLE)} THEN 'out_of_range' ELSE 'not_a_number' END`,
       }
@@ -130,7 +156,8 @@ function dialect(column: PlanColumn, raw: string, trim: string): Dialect {
   }
 }
 
-function moment(kind: 'date' | 'timestamp', formats: string[], raw: string, trim: string): Dialect {
+function moment(column: PlanColumn, kind: 'date' | 'timestamp', raw: string, trim: string): Dialect {
+  const formats = column.formats ?? []
   const type = kind === 'date' ? 'DATE' : 'TIMESTAMP_NTZ'
   const [first = ''] = formats
   // ISO text is what Spark's cast reads fastest; a day or an hour that does not exist becomes null.
@@ -142,7 +169,7 @@ function moment(kind: 'date' | 'timestamp', formats: string[], raw: string, trim
   const careful = `coalesce(${readings.join(', ')})`
   return {
     type,
-    canonical: canonicalMoment(first),
+    canonical: canonicalMoment(first, plainYears(column)),
     letters: parseFormat(first)
       .map((piece) => ('text' in piece ? piece.text : ''))
       .join(''),
@@ -170,11 +197,13 @@ const MONTHS_AND_DAYS: Partial<Record<FormatToken, string>>[] = [
   { MM: '(?:0[469]|11)', M: '(?:11|0?[469])', dd: '(?:0[1-9]|[12][0-9]|30)', d: '(?:[12][0-9]|30|0?[1-9])' },
   { MM: '02', M: '0?2', dd: '(?:0[1-9]|1[0-9]|2[0-8])', d: '(?:1[0-9]|2[0-8]|0?[1-9])' },
 ]
-const canonicalMoment = (format: string) => {
+function canonicalMoment(format: string, years: ReturnType<typeof plainYears>): string | null {
+  if (years && years.first > years.last) return null
+  const year = years && { yyyy: rangePattern(years.first, years.last) }
   const of = (tokens: Partial<Record<FormatToken, string>>) =>
     parseFormat(format).map((piece) => {
       if ('text' in piece) return formatGrammar(`'${piece.text.replaceAll("'", "''")}'`)
-      return { ...ANY_DAY, ...tokens }[piece.token] ?? formatGrammar(piece.token)
+      return { ...ANY_DAY, ...year, ...tokens }[piece.token] ?? formatGrammar(piece.token)
     })
   return MONTHS_AND_DAYS.map((tokens) => of(tokens).join('')).join('|')
 }

@@ -10,11 +10,15 @@ export const EXIT = {
   interrupted: 130,
 } as const
 
+/** What a person can mend in the command itself: nothing was done. */
+export class WrongUsage extends Error {}
+
 export const EXIT_HELP = `
 Exit codes:
-  0    done, every file delivered
-  1    a file was refused, failed or superseded, or the query failed
-  2    wrong usage: nothing was done
+  0    done, every file delivered; check: it would be delivered
+  1    a file was refused, failed or superseded, or the query failed; check: it would be refused;
+       rejects: the lines, or the header, are not kept any more
+  2    wrong usage: nothing was done (also: no such run, no such file)
   3    the runtime could not be started or reached
   130  interrupted
 `

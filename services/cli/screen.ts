@@ -9,6 +9,9 @@ import { count, paint, plural, seconds, table } from './format.ts'
 export const say = (text: string) => void process.stderr.write(`${text}\n`)
 export const print = (text: string) => void process.stdout.write(`${text}\n`)
 
+/** Enough of a run's id for people, who give it back to name the run. */
+export const shortId = ({ runId }: Pick<Run, 'runId'>): string => runId.slice(0, 8)
+
 /** Lines of what happens, each with the seconds since the start. */
 export function clock(since = performance.now()) {
   return (stage: string, text: string) => {
@@ -52,7 +55,7 @@ export function describe(run: Run): [stage: string, text: string] {
   }
 }
 
-const rejectLine = ({ line, column, value, reason }: Reject) =>
+export const rejectLine = ({ line, column, value, reason }: Reject) =>
   [count(line ?? undefined), column ?? '(row)', value === null ? '' : JSON.stringify(value), reason] as string[]
 
 /** What became of the files: a line each, rejects with reasons, and where the time went. */

@@ -74,9 +74,13 @@ export function tooManyRejects(
   const mostly = top
     ? ` Mostly: ${top.reason}${top.column ? ` in column "${top.column}"` : ''} (${top.rows} rows).`
     : ''
+  const other =
+    top?.reason === 'invalid_encoding'
+      ? ' If it is Latin-1, have the contract say "source": { "encoding": "latin-1" }.'
+      : ''
   return {
     code: 'too_many_rejects',
-    message: `${rejected} of ${rowsIn} rows of ${key} are bad (${share(rejected / rowsIn)}); the contract takes at most ${share(most)}, so none was taken.${mostly} Mend the file, or the contract's maxRejectShare, and land it again.`,
+    message: `${rejected} of ${rowsIn} rows of ${key} are bad (${share(rejected / rowsIn)}); the contract takes at most ${share(most)}, so none was taken.${mostly}${other} Mend the file, or the contract's maxRejectShare, and land it again.`,
   }
 }
 
@@ -96,8 +100,9 @@ export async function settleConverted(
   if (refusal?.code === 'gone')
     return await endRun(ledger, run, 'superseded', { code: 'superseded', message: refusal.message }, [leave], {
       spanConvert,
+      convertBatch: batch,
     })
-  if (refusal) return await refuse(deps, run, refusal, leave, { spanConvert })
+  if (refusal) return await refuse(deps, run, refusal, leave, { spanConvert, convertBatch: batch })
 
   convertBalance(run.key, report)
   const { rowsIn, accepted, rejected, reasons, examples } = report
@@ -121,7 +126,12 @@ export async function settleConverted(
       key: processingKey(dataset, sourceId, runId, i + 1, report.parts.length),
     })),
     effects: () => ({
-      run: { ...counts, state: 'converted', parts: report.parts.length },
+      run: {
+        ...counts,
+        state: 'converted',
+        parts: report.parts.length,
+        processingRows: sum(report.parts.map(({ rows }) => rows)),
+      },
       more: [leave, { put: dueItem(run, ledger.now().getTime()) }],
     }),
   })

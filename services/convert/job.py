@@ -62,17 +62,25 @@ class Conversion:
         self.boundary = boundary
         self.plan = manifest["plan"]
         self.dialect = L.dialect_of(self.plan)
+        self.unique = bool(values.unique_columns(self.plan))
 
     def reports(self) -> dict[int, SourceReport]:
         rows_in, headers = self.count_lines()
         marks = Observation("marks")
         rows = self.typed_rows(self.canonical_or_not(self.data_lines(headers), list(self.readable)), list(self.readable))
         rows = L.computed_once(rows.withColumn("right", values.is_right(self.plan)), "right")
-        rows = rows.observe(marks, *suspects.marks(F.col("value"), ~F.col("right"))).filter("right")
-        parts = self.write_accepted(values.output(rows, self.plan, f"`{SOURCE}`"))
+        if self.unique:
+            # Whether a row repeats another depends on all of them: no look at the wrong lines alone tells.
+            rows = values.with_repeats(rows, self.plan, SOURCE)
+            right = rows.filter(F.col("right") & ~values.is_repeat(self.plan))
+        else:
+            right = rows.observe(marks, *suspects.marks(F.col("value"), ~F.col("right"))).filter("right")
+        parts = self.write_accepted(values.output(right, self.plan, f"`{SOURCE}`"))
         accepted = {number: sum(file.rows for file in files) for number, files in parts.items()}
         short = [number for number in self.readable if accepted[number] < rows_in[number]]
-        rejects = self.write_rejects(short, suspects.marked(marks.get)) if short else {}
+        rejects: dict[int, RejectSummary] = {}
+        if short:
+            rejects = self.write_rejects(self.rejected(rows) if self.unique else self.rejected_again(short, suspects.marked(marks.get)))
         found: dict[int, SourceReport] = {}
         for number, one in self.readable.items():
             source = self.manifest["sources"][number]
@@ -120,10 +128,12 @@ class Conversion:
         """All lines but the headers, of which the places are given where other lines look like them."""
         lines = self.read(list(self.readable))
         is_header = F.col("value") == F.col("header")
-        if not headers:
-            return lines.filter(L.is_data(self.dialect) & ~is_header)
-        is_header &= ~F.col(f"`{SOURCE}`").isin(list(headers)) | F.col("nth").isin(list(headers.values()))
-        return numbered(lines).filter(L.is_data(self.dialect) & ~is_header).drop("block", "nth")
+        if headers:
+            is_header &= ~F.col(f"`{SOURCE}`").isin(list(headers)) | F.col("nth").isin(list(headers.values()))
+        if headers or self.unique:
+            lines = numbered(lines)
+        data = lines.filter(L.is_data(self.dialect) & ~is_header)
+        return data if self.unique else data.drop("block", "nth")
 
     def canonical_or_not(self, lines: DataFrame, numbers: list[int]) -> DataFrame:
         return L.with_canonical(lines, self.plan, common_layout([self.readable[number].layout for number in numbers]))
@@ -155,12 +165,18 @@ class Conversion:
         (file,) = (uri for uri in objects.list_below(out) if uri.endswith(".parquet"))
         return file
 
-    def write_rejects(self, numbers: list[int], marked: list[int]) -> dict[int, RejectSummary]:
+    def rejected(self, rows: DataFrame) -> DataFrame:
+        return values.rejected(rows, self.plan, L.original_text(F.col("value")), "block", "nth", f"`{SOURCE}`")
+
+    def rejected_again(self, numbers: list[int], marked: list[int]) -> DataFrame:
+        """The rejects of these sources, of whose wrong lines the marks are known."""
         lines = suspects.suspected(in_file_order(self.read(numbers)), marked).filter(L.is_data(self.dialect))
         rows = self.typed_rows(self.canonical_or_not(lines, numbers).filter(~F.col("canonical")), numbers)
-        rejected = values.rejected(rows, self.plan, L.original_text(F.col("value")), *ORDER, f"`{SOURCE}`")
+        return without_header(values.rejected(rows, self.plan, L.original_text(F.col("value")), *ORDER, f"`{SOURCE}`"))
+
+    def write_rejects(self, rejected: DataFrame) -> dict[int, RejectSummary]:
         out = f"{self.place.spark}rejects/"
-        with_names(without_header(rejected), self.manifest).write.partitionBy(SOURCE).parquet(out)
+        with_names(rejected, self.manifest).write.partitionBy(SOURCE).parquet(out)
         return summaries(self.spark, out)
 
     def publish(self, number: int, files: list[ParquetFile]) -> list[dict[str, Any]]:

@@ -71,6 +71,16 @@ type ZoneKeys = { zone: Publication['zone']; bucket: string }
 
 const listPrefix = (zone: string) => `OBJECTS#${zone}#`
 
+/** Objects that a run has in a zone, as the ledger lists them: none where another run's have taken their place. */
+export async function publishedKeys(
+  ledger: Ledger,
+  { runId, ...source }: SourceRef & { runId: string },
+  zone: Publication['zone'],
+): Promise<string[]> {
+  const items = await ledger.table.query(sourcePk(source), `${listPrefix(zone)}${runId}#`)
+  return items.flatMap(({ keys }) => (keys as string[] | undefined) ?? [])
+}
+
 async function knownKeys(ledger: Ledger, source: SourceRef, zone: string) {
   const items = await ledger.table.query(sourcePk(source), listPrefix(zone))
   return { items, keys: items.flatMap(({ keys }) => (keys as string[] | undefined) ?? []) }

@@ -5,7 +5,7 @@ import { Failed, inWords, LandfallError, TryAgain } from '../lambda/errors.ts'
 import { MAX_RECEIVES } from '../lambda/receives.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
-import { hasEnded, type Problem, type Run, type RunState } from '../ledger/run.ts'
+import { hasEnded, type Problem, type Run, type RunState, type Span } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 import { type DispatchDeps, type JobStage, LEASE_MS, release } from './dispatch.ts'
 import type { JobStatus } from './glue.ts'
@@ -22,7 +22,13 @@ export type SettleStage = JobStage & {
 }
 
 /** When dispatch took the batch up, and the job's own part of that. */
-export type JobTimes = { startedAt: string; jobStartedAt?: string; jobEndedAt?: string }
+export type JobTimes = Pick<Span, 'jobStartedAt' | 'workStartedAt' | 'jobEndedAt' | 'jobRunId'> & { startedAt: string }
+
+/** What a run that failed in a job remembers of it: people look for the job's log. */
+const traceOf = (run: Run, stage: JobStage['stage'], batch: string, times: JobTimes): Partial<Run> =>
+  stage === 'convert'
+    ? { convertBatch: batch, spanConvert: { queuedAt: run.registeredAt, ...run.spanConvert, ...times } }
+    : { partitionBatch: batch, spanPartition: { queuedAt: times.startedAt, ...run.spanPartition, ...times } }
 
 export async function readSlot(ledger: Ledger, queue: QueueName): Promise<Slot | undefined> {
   return (await ledger.table.get(slotKey(queue))) as unknown as Slot | undefined
@@ -80,7 +86,7 @@ export async function settle(
     return true
   }
   if (report) await settleAll(deps, stage, queue, slot, report, status)
-  else await retryAlone(ledger, queue, slot, status)
+  else await retryAlone(ledger, stage.stage, queue, slot, status)
   await release(ledger, queue, batch)
   return true
 }
@@ -137,7 +143,9 @@ async function settleAll(
   const times = {
     startedAt: slot.startedAt,
     jobStartedAt: status?.startedAt ?? report.startedAt,
+    workStartedAt: report.startedAt,
     jobEndedAt: report.endedAt,
+    jobRunId: status?.id ?? slot.jobRunId,
   }
   const lastAttempt = isLast(slot)
   const around = stage.around ?? ((_dataset, _batch, work) => work())
@@ -162,7 +170,10 @@ async function settleAll(
         } catch (error) {
           // A neighbour's trouble is not ours: go on with the others, and let this one come back.
           if (mayPass(error) && !lastAttempt) retry ??= error
-          else await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave])
+          else {
+            const trace = traceOf(run, stage.stage, slot.batch, times)
+            await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave], trace)
+          }
         }
       },
       { concurrency: SETTLING },
@@ -210,7 +221,13 @@ const END_WORDS: Record<string, string> = {
 }
 
 /** A job without a report: of many sources each is tried alone, so that the bad one stands alone; alone it has failed. */
-async function retryAlone(ledger: Ledger, queue: QueueName, slot: Slot, status: JobStatus | undefined) {
+async function retryAlone(
+  ledger: Ledger,
+  stage: JobStage['stage'],
+  queue: QueueName,
+  slot: Slot,
+  status: JobStatus | undefined,
+) {
   const [only, ...others] = slot.items
   if (!only) return
   const never = !slot.manifest || (!status && !slot.jobRunId)
@@ -223,10 +240,15 @@ async function retryAlone(ledger: Ledger, queue: QueueName, slot: Slot, status: 
   if (!run) return
   if (!only.solo) return await goAlone(ledger, queue, only)
   const how = END_WORDS[status?.why ?? ''] ?? 'ended without a readable report'
-  const message = `The ${queue.stage} job ${how} for ${run.key}, twice: ${status?.message ?? 'Glue gave no reason.'} (job run ${status?.id ?? 'unknown'})`
-  await endRun(ledger, run, 'failed', { code: `${queue.stage}_job_failed`, message }, [
-    { delete: { pk: queuePk(queue), sk: only.sk } },
-  ])
+  const message = `The ${stage} job ${how} for ${run.key}, twice: ${status?.message ?? 'Glue gave no reason.'} (job run ${status?.id ?? 'unknown'})`
+  const trace = traceOf(run, stage, slot.batch, {
+    startedAt: slot.startedAt,
+    jobStartedAt: status?.startedAt,
+    jobEndedAt: status?.endedAt,
+    jobRunId: status?.id ?? slot.jobRunId,
+  })
+  const leave = { delete: { pk: queuePk(queue), sk: only.sk } }
+  await endRun(ledger, run, 'failed', { code: `${stage}_job_failed`, message }, [leave], trace)
 }
 
 async function goAlone(ledger: Ledger, queue: QueueName, item: Queued) {

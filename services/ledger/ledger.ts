@@ -1,7 +1,18 @@
 import { TryAgain } from '../lambda/errors.ts'
 import { runIdOf, sourceIdOf } from './ids.ts'
+import { listedAt, runOf } from './listing.ts'
 import { queueItem } from './queue.ts'
-import { type Head, headKey, type Landed, type Problem, type Run, type RunRef, runKey, type SourceRef } from './run.ts'
+import {
+  type Head,
+  headKey,
+  idKey,
+  type Landed,
+  type Problem,
+  type Run,
+  type RunRef,
+  runKey,
+  type SourceRef,
+} from './run.ts'
 import type { Item, Table, Write } from './table.ts'
 
 /** Attempts at an optimistic write before the message is given back; each loser has seen a winner. */
@@ -31,6 +42,17 @@ export class Ledger {
   async runs(source: SourceRef): Promise<Run[]> {
     const items = await this.table.query(headKey(source).pk, 'RUN#')
     return items.flatMap((item) => asRun(item) ?? [])
+  }
+
+  /** The runs whose id begins so. @param start at least `ID_START` characters */
+  async named(start: string): Promise<RunRef[]> {
+    const { pk } = idKey(start)
+    const items = await this.table.query(pk, start)
+    return items.map(({ sk, dataset, sourceId }) => ({
+      dataset: String(dataset),
+      sourceId: String(sourceId),
+      runId: sk,
+    }))
   }
 
   async head(source: SourceRef): Promise<Head | undefined> {
@@ -91,6 +113,7 @@ export class Ledger {
           ],
         },
         { put: runItem(run), when: [{ attribute: 'pk', is: 'absent' }] },
+        { put: { ...idKey(run.runId), ...source } },
       ]
       if (kind === 'csv' && !ending) writes.push({ put: queueItem('convert', run) })
       if (await this.table.write(writes)) return { run, fresh: true }
@@ -141,7 +164,7 @@ export const runItem = (run: Run): Item => ({
   ...run,
   ...runKey(run),
   listing: 'run',
-  listedAt: `${run.registeredAt}#${run.runId}`,
+  listedAt: listedAt(run),
 })
 
-const asRun = (item: Item | undefined) => item as unknown as Run | undefined
+const asRun = (item: Item | undefined): Run | undefined => item && runOf(item)

@@ -19,9 +19,14 @@ export type Problem = { code: string; message: string }
 export type Span = {
   queuedAt: string
   startedAt?: string
+  /** As Glue says it: the job run, before its machines were there. */
   jobStartedAt?: string
+  /** As the job says it: the first of its own instants. */
+  workStartedAt?: string
   jobEndedAt?: string
   endedAt?: string
+  /** Glue's id of the job run. */
+  jobRunId?: string
 }
 
 export type MemberLine = { name: string; key: string; sourceId: string; bytes: number; versionId?: string }
@@ -58,11 +63,13 @@ export type Run = Landed & {
   rejected?: number
   reasons?: { reason: RejectReason; column: string | null; rows: number }[]
   examples?: Reject[]
-  /** Parquet objects in the processing zone. */
+  /** Parquet objects in the processing zone, and rows in them by their own footers. */
   parts?: number
-  /** Objects and partitions in the delivery zone. */
+  processingRows?: number
+  /** Objects and partitions in the delivery zone, and rows in them by their own footers. */
   deliveredObjects?: number
   partitions?: number
+  deliveredRows?: number
   /** Zip: what became of its members. */
   members?: MemberLine[]
   skipped?: { name: string; reason: string }[]
@@ -82,6 +89,11 @@ export type RunRef = SourceRef & { runId: string }
 export const sourcePk = ({ dataset, sourceId }: SourceRef) => `SOURCE#${dataset}#${sourceId}`
 export const headKey = (source: SourceRef): ItemKey => ({ pk: sourcePk(source), sk: 'HEAD' })
 export const runKey = (run: RunRef): ItemKey => ({ pk: sourcePk(run), sk: `RUN#${run.runId}` })
+
+/** Characters of a run's id that are enough to look for it. */
+export const ID_START = 4
+/** People name a run by the first characters of its id. Spread over 65,536 places, each with few. */
+export const idKey = (runId: string): ItemKey => ({ pk: `RUNID#${runId.slice(0, ID_START)}`, sk: runId })
 
 /** What the ledger knows of a source beyond its runs. Flat, so that conditions can name every attribute. */
 export type Head = {

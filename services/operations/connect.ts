@@ -2,9 +2,12 @@ import { AthenaClient } from '@aws-sdk/client-athena'
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import type { S3Client } from '@aws-sdk/client-s3'
+import { SQSClient } from '@aws-sdk/client-sqs'
 import { documentClient, s3Client } from '../lambda/clients.ts'
 import { Ledger } from '../ledger/ledger.ts'
+import { DynamoListing, type Listing } from '../ledger/listing.ts'
 import { DynamoTable } from '../ledger/table.ts'
+import { type Depth, type NamedQueue, queuesOf, sqsDepth } from './queues.ts'
 
 /** Names of the two stacks of the app. */
 export const STACKS = { stateful: 'LandfallStateful', stateless: 'LandfallStateless' } as const
@@ -21,7 +24,13 @@ export type Landfall = {
   s3: S3Client
   athena: AthenaClient
   ledger: Ledger
+  listing: Listing
+  /** Datasets that it was deployed with. */
+  datasets: string[]
+  queues: NamedQueue[]
+  depth: (url: string) => Promise<Depth>
   rawBucket: string
+  processingBucket: string
   deliveryBucket: string
   quarantineBucket: string
   workGroup: string
@@ -42,22 +51,30 @@ export async function connect(target: Target = {}): Promise<Landfall> {
         )
       })
     const outputs = new Map(Stacks?.[0]?.Outputs?.map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue]))
-    return (name: string) => {
+    const output = (name: string) => {
       const value = outputs.get(name)
       if (value === undefined) throw new Error(`The stack ${stack} has no output ${name}: it is of another version.`)
       return value
     }
+    return Object.assign(output, { all: outputs })
   }
   const [stateful, stateless] = await Promise.all([outputsOf(STACKS.stateful), outputsOf(STACKS.stateless)])
   cloudFormation.destroy()
   const s3 = s3Client(target)
   const athena = new AthenaClient(target)
   const dynamo = new DynamoDBClient(target)
+  const sqs = new SQSClient(target)
+  const document = documentClient(dynamo)
   return {
     s3,
     athena,
-    ledger: new Ledger(new DynamoTable(documentClient(dynamo), stateful('LedgerTable')), () => new Date()),
+    ledger: new Ledger(new DynamoTable(document, stateful('LedgerTable')), () => new Date()),
+    listing: new DynamoListing(document, stateful('LedgerTable')),
+    datasets: Object.keys(JSON.parse(stateless('Crawlers')) as object),
+    queues: queuesOf(stateless.all),
+    depth: sqsDepth(sqs),
     rawBucket: stateful('RawBucket'),
+    processingBucket: stateful('ProcessingBucket'),
     deliveryBucket: stateful('DeliveryBucket'),
     quarantineBucket: stateful('QuarantineBucket'),
     workGroup: stateless('WorkGroup'),
@@ -65,6 +82,7 @@ export async function connect(target: Target = {}): Promise<Landfall> {
       s3.destroy()
       athena.destroy()
       dynamo.destroy()
+      sqs.destroy()
     },
   }
 }

@@ -167,6 +167,7 @@ export async function settlePartitioned(
         partitionBatch: batch,
         deliveredObjects: objects.length,
         partitions: folders.length,
+        deliveredRows: objects.reduce((rows, { staged }) => rows + staged.rows, 0),
       }
       // Nothing written and nothing taken out: no event will come, and the catalog has nothing to learn.
       if (changed === 0) return { run: { ...counts, state: 'delivered', endedAt: at }, more: [leave] }

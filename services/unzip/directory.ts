@@ -1,7 +1,7 @@
-import { type Entry, fromReader, type ZipFile } from 'yauzl-promise'
+import { type Entry, fromReader, type Reader, type ZipFile } from 'yauzl-promise'
 import { memberKey, skipReason } from './names.ts'
 import { refusalOf, shown, ZipRefused } from './refusals.ts'
-import type { ZipReader, ZipSource } from './zip-reader.ts'
+import type { ZipSource } from './zip-reader.ts'
 
 /** What a zip may be at most. The contract says. */
 export type Limits = {
@@ -14,6 +14,9 @@ export type Limits = {
 }
 
 export type Skipped = { name: string; reason: string }
+
+/** Where a zip's bytes come from. What it throws that is no fault of the zip, `throwFailure` throws again. */
+export type ZipBytes = Reader & { throwFailure(): void }
 
 /** A member to extract: its key is relative to the zip's folder. */
 export type Planned = { entry: Entry; name: string; key: string }
@@ -29,7 +32,7 @@ const MAX_KEY_BYTES = 1024
  * @throws ZipRefused for what the directory alone shows; errors of S3 as they are.
  */
 export async function readDirectory(
-  reader: ZipReader,
+  reader: ZipBytes,
   zip: ZipSource,
   prefix: string,
   limits: Limits,
@@ -66,7 +69,7 @@ export async function readDirectory(
   return { members: planned, skipped }
 }
 
-async function open(reader: ZipReader, zip: ZipSource): Promise<ZipFile> {
+async function open(reader: ZipBytes, zip: ZipSource): Promise<ZipFile> {
   if (zip.bytes === 0) throw notAZip(zip, 'it is empty')
   try {
     // Names are checked here, not by yauzl-promise, whose message would not say which zip.
@@ -87,7 +90,7 @@ async function open(reader: ZipReader, zip: ZipSource): Promise<ZipFile> {
   )
 }
 
-async function next(reader: ZipReader, zip: ZipSource, file: ZipFile): Promise<Entry | null> {
+async function next(reader: ZipBytes, zip: ZipSource, file: ZipFile): Promise<Entry | null> {
   try {
     return await file.readEntry()
   } catch (error) {

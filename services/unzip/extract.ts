@@ -1,5 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3'
-import { checkBytes, type Limits, type Planned, readDirectory, type Skipped } from './directory.ts'
+import { checkBytes, type Limits, type Planned, readDirectory, type Skipped, type ZipBytes } from './directory.ts'
 import { MAX_UPLOAD_BYTES, PartBuffers, Upload } from './multipart.ts'
 import { refusalOf } from './refusals.ts'
 import { ZipReader, type ZipSource } from './zip-reader.ts'
@@ -42,7 +42,7 @@ export async function extract(
   limits: Limits,
   beforeCompleting: (members: ReadyMember[], skipped: Skipped[]) => Promise<void>,
 ): Promise<Extraction> {
-  const bounds = { ...limits, maxBytes: Math.min(limits.maxBytes, MAX_UPLOAD_BYTES) }
+  const bounds = boundsOf(limits)
   const reader = new ZipReader(s3, zip)
   const { members: planned, skipped } = await readDirectory(reader, zip, to.prefix, bounds)
   const buffers = new PartBuffers()
@@ -78,8 +78,14 @@ export async function extract(
   }
 }
 
+/** What S3 takes is a limit as well. */
+export const boundsOf = (limits: Limits): Limits => ({
+  ...limits,
+  maxBytes: Math.min(limits.maxBytes, MAX_UPLOAD_BYTES),
+})
+
 /** The member's bytes; ends only if their CRC and number are as declared. */
-async function* contents(reader: ZipReader, zip: ZipSource, { entry, name }: Planned): AsyncGenerator<Buffer> {
+export async function* contents(reader: ZipBytes, zip: ZipSource, { entry, name }: Planned): AsyncGenerator<Buffer> {
   try {
     yield* (await entry.openReadStream()) as AsyncIterable<Buffer>
   } catch (error) {

@@ -5,8 +5,9 @@ import { follow } from '../../services/operations/follow.ts'
 import { land } from '../../services/operations/land.ts'
 import { landedToQueryable, type StageTime, stageTimes } from '../../services/operations/outcome.ts'
 import { type DataFile, zipOf } from './data.ts'
+import { functionPeaks } from './function-memory.ts'
 import { median } from './measure.ts'
-import { type Found, type Part, type Settings, seconds } from './part.ts'
+import { type Found, type Goal, mebibytes, type Part, type Settings, seconds } from './part.ts'
 
 export const landed: Part = {
   name: 'landed',
@@ -24,7 +25,7 @@ async function runLanded({ rows, runs, quick, say }: Settings): Promise<Found> {
   const zips = new Map<number, DataFile>()
   for (const size of new Set([SMALL, ...sizes])) zips.set(size, await zipOf(size, say))
   const runtime = await raise({ name: 'bench', onProgress: say })
-  const results: { rows: number; runs: Landed[] }[] = []
+  const results: { rows: number; runs: Landed[]; peaks: Record<string, number> }[] = []
   try {
     const landfall = await connect(clientConfig(runtime.endpoint))
     try {
@@ -36,7 +37,7 @@ async function runLanded({ rows, runs, quick, say }: Settings): Promise<Found> {
           say(`${size.toLocaleString('en')} rows, ${round}`)
           found.push(await queryable(landfall, zips.get(size)))
         }
-        results.push({ rows: size, runs: found })
+        results.push({ rows: size, runs: found, peaks: Object.fromEntries(await functionPeaks(runtime.pid)) })
       }
     } finally {
       landfall.close()
@@ -47,8 +48,8 @@ async function runLanded({ rows, runs, quick, say }: Settings): Promise<Found> {
   return {
     figures: { results },
     table: [
-      ['rows', 'queryable', 'stage', 'took', 'waited', 'its job'],
-      ...results.flatMap(({ rows, runs }) => {
+      ['rows', 'queryable', 'stage', 'took', 'waited', 'its job', 'function MiB'],
+      ...results.flatMap(({ rows, runs, peaks }) => {
         const middle = (pick: (one: Landed) => number | undefined) => {
           const values = runs.map(pick)
           return values.every((value) => value !== undefined) ? seconds(median(values)) : '-'
@@ -63,21 +64,34 @@ async function runLanded({ rows, runs, quick, say }: Settings): Promise<Found> {
               return ms === undefined ? undefined : ms / 1000
             }),
           ),
+          mebibytes(peaks[stage]),
         ])
       }),
     ],
     notes: [
       `Medians of ${rounds} (at most 3 of the large one), on a warm local runtime; the same zip lands again each time, so its rows are replaced.`,
-      '`took` is from when the stage could begin, `waited` until it did. `unzip` is the stage with S3.',
+      '`took` is from when the stage could begin, `waited` until it did. `unzip` is the stage with S3. `function MiB` is the most that a process of the stage has had.',
     ],
-    goals: [],
+    goals: results.filter(({ rows }) => rows >= 2_000_000).flatMap(goals),
   }
+}
+
+function goals({ rows, runs, peaks }: { rows: number; runs: Landed[]; peaks: Record<string, number> }): Goal[] {
+  const of = `of ${rows.toLocaleString('en')} rows`
+  const memory = {
+    what: `MiB of a process that unzips a zip ${of}`,
+    found: peaks.unzip ?? Number.NaN,
+    atMost: 300,
+    aim: 200,
+  }
+  const time = { what: `seconds until a zip ${of} is queryable`, found: median(runs.map(({ seconds }) => seconds)) }
+  return rows === 2_000_000 ? [{ ...time, atMost: 30, aim: 15 }, memory] : [memory]
 }
 
 async function queryable(landfall: Landfall, zip: DataFile | undefined): Promise<Landed> {
   if (!zip) throw new Error('No such zip.')
   const landing = await land(landfall, zip.path, 'sales')
-  const [archive, run] = await follow(landfall, [landing], { signal: AbortSignal.timeout(300_000) })
+  const [archive, run] = await follow(landfall, [landing], { signal: AbortSignal.timeout(900_000) })
   const milliseconds = run && landedToQueryable(run, archive)
   if (!archive || !run || milliseconds === undefined)
     throw new Error(

@@ -152,14 +152,19 @@ describe.sequential('the chain', () => {
     )
   })
 
-  it('refuses a file with more rejects than the contract takes, and says which reason leads', async () => {
+  it('refuses a file with more rejects than the contract takes, says which reason leads, and keeps what was there', async () => {
+    const good = await chain.csv('mostly-bad.csv', await shop(10))
+    expect(await added(() => chain.landed(good))).toBe(40)
     const file = await chain.csv(
       'mostly-bad.csv',
       await sales({ rows: 40, seed: 10, badShare: 0.5, badKinds: ['bad_date'] }),
     )
-    const run = only(await chain.landed(file))
-    expect(run).toMatchObject({ state: 'refused', problem: { code: 'too_many_rejects' }, rowsIn: 40, rejected: 20 })
-    expect(run.problem?.message).toContain('20 of 40 rows of data/sales/mostly-bad.csv are bad (50 %)')
+    const kept = await added(async () => {
+      const run = only(await chain.landed(file))
+      expect(run).toMatchObject({ state: 'refused', problem: { code: 'too_many_rejects' }, rowsIn: 40, rejected: 20 })
+      expect(run.problem?.message).toContain('20 of 40 rows of data/sales/mostly-bad.csv are bad (50 %)')
+    })
+    expect(kept).toBe(0)
   }, 60_000)
 
   it('clears the rows of a file whose newer version has none', async () => {

@@ -41,9 +41,21 @@ export const sales = async (options: SalesOptions): Promise<string> =>
 /** Starts one. `patience` is how many milliseconds a landing may take. */
 export async function stack(
   name: string,
-  { engine, patience = 90_000, env }: { engine?: Engine; patience?: number; env?: Record<string, string> } = {},
+  {
+    engine,
+    dataset = 'sales',
+    datasets,
+    env,
+    patience = 90_000,
+  }: {
+    engine?: Engine
+    dataset?: string
+    datasets?: string
+    env?: Record<string, string>
+    patience?: number
+  } = {},
 ): Promise<Stack> {
-  const runtime = await raise({ name: `test-${name}`, engine, env, onProgress: () => {} })
+  const runtime = await raise({ name: `test-${name}`, engine, datasets, env, onProgress: () => {} })
   const landfall = await connect(clientConfig(runtime.endpoint))
   const folder = await mkdtemp(join(tmpdir(), `landfall-${name}-`))
   const rows = async (sql: string) => (await query(landfall, sql, DATABASE)).rows
@@ -53,11 +65,11 @@ export async function stack(
     folder,
     landed: async (...files) => {
       const landings = []
-      for (const file of files) landings.push(await land(landfall, file, 'sales'))
+      for (const file of files) landings.push(await land(landfall, file, dataset))
       return await follow(landfall, landings, { signal: AbortSignal.timeout(patience) })
     },
     reaches: async (file, state) => {
-      const landing = await land(landfall, file, 'sales')
+      const landing = await land(landfall, file, dataset)
       const reached = new AbortController()
       let found: Run | undefined
       await follow(landfall, [landing], {

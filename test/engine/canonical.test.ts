@@ -209,6 +209,30 @@ test.each([
   expect(odd.filter((text) => accepts(`k,${text}`))).toEqual([])
 })
 
+test.each([
+  [{ type: 'int', min: 1, max: 100 }, ['1', '99'], ['0', '-1', '01', '100', '500']],
+  [{ type: 'int', oneOf: [1, -20] }, ['1', '-20', ''], ['2', '-2', '01', '20']],
+  [{ type: 'decimal(10,2)', min: 0, max: 99.99 }, ['0', '0.01', '99.99'], ['-0', '100']],
+  [{ type: 'decimal(10,2)', decimal: ',' }, ['"1,5"', '-7'], ['1.5', '1,5']],
+  [{ type: 'decimal(10,2)', thousands: ',' }, ['1.5', '1234'], ['"1,234"']],
+  [{ type: 'double', max: 1000 }, ['999.5'], ['1000']],
+  [{ type: 'date', max: '2015-12-30' }, ['', '2014-12-31', '0001-01-01'], ['2015-01-01', '2016-01-01', '0000-01-01']],
+  [{ type: 'date', min: '1999-01-01', max: '2000-12-31' }, ['1999-01-01', '2000-12-31'], ['1998-12-31', '2001-01-01']],
+  [{ type: 'date', min: '2015-02-02', max: '2015-12-30' }, [''], ['2015-05-05']],
+  [
+    { type: 'string', oneOf: ['New York', 'Å', 'a"b,'] },
+    ['New York', 'Å', '"a""b,"', ''],
+    ['New', 'New York ', 'Ä', 'a'],
+  ],
+  [{ type: 'string', unique: true }, [''], ['a']],
+] as const)('of a column of %j only texts are canonical that are plainly right', (more, plain, odd) => {
+  const contract = contractOf('string')
+  const columns = contract.columns.map((column) => (column.name === 'VALUE' ? { ...column, ...more } : column))
+  const accepts = acceptor(parseContract({ ...contract, columns }))
+  expect(plain.filter((text) => !accepts(`k,${text}`))).toEqual([])
+  expect(odd.filter((text) => accepts(`k,${text}`))).toEqual([])
+})
+
 test('a row of too few or too many fields is not canonical, nor is an empty line', () => {
   expect(['k', 'k,1,2', '', '"k'].filter(acceptor(contractOf('string')))).toEqual([])
 })

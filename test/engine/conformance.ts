@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Contract } from '../../schemas/contract.ts'
+import { type Contract, parseContract } from '../../schemas/contract.ts'
 import { partitionFolder } from '../../schemas/hive.ts'
 import type { SourceReport } from '../../schemas/report.ts'
 import { allCases, Bench, bytesOf, type Case, type Engine, parquetText } from './suite.ts'
@@ -38,6 +38,48 @@ export function conformance(engine: () => Engine): void {
           else expect(one.refusal).toBeDefined()
         })
     })
+}
+
+const column = (name: string, type: string) => ({ source: name.toLowerCase(), name, type })
+const contractOf = (...columns: { source: string; name: string; type: string }[]) =>
+  parseContract({ dataset: 'small', columns, partitionBy: 'KEY', table: { database: 'd', name: 't' } })
+
+/** What a contract has got since its files were published. */
+export function older(engine: () => Engine): void {
+  test('a part that is older than columns of the contract is partitioned with nulls in them', async () => {
+    const before = new Bench(engine(), contractOf(column('N', 'int'), column('KEY', 'string')))
+    const later = contractOf(
+      column('SINCE', 'date'),
+      column('KEY', 'string'),
+      column('N', 'int'),
+      column('PRICE', 'decimal(10,2)'),
+      column('NOTE', 'string'),
+    )
+    const after = new Bench(engine(), later)
+    try {
+      const old = await before.convert('x.csv', 'n,key\n1,a\n2,b\n3,a\n')
+      const report = await after.partition(old.parts)
+      expect(report).toMatchObject({ rowsIn: 3, accepted: 3, refusal: null })
+      const names = ['SINCE', 'N', 'PRICE', 'NOTE']
+      const columns = names.flatMap((name) => [`CAST("${name}" AS VARCHAR)`, `typeof("${name}")`]).join(', ')
+      const rows = await Promise.all(
+        report.parts.map(async ({ uri, partition }) =>
+          (await parquetText(uri, columns)).map((row) => [partition, ...row]),
+        ),
+      )
+      const typed = (n: string) => [null, 'DATE', n, 'INTEGER', null, 'DECIMAL(10,2)', null, 'VARCHAR']
+      expect(sorted(rows.flat())).toEqual(
+        sorted([
+          ['a', ...typed('1')],
+          ['a', ...typed('3')],
+          ['b', ...typed('2')],
+        ]),
+      )
+    } finally {
+      before.remove()
+      after.remove()
+    }
+  }, 120_000)
 }
 
 const nameOf = ({ name = 'x.csv' }: Case) => name

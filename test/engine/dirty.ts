@@ -69,7 +69,50 @@ export const contracts = [
     lenient: true,
     partitionBy: 'KEY',
   },
-].map(({ source, day, at, lenient, partitionBy }, i) =>
+  {
+    source: { delimiter: ',', quote: '"' },
+    day: ['M/d/yyyy', 'yyyy-MM-dd'],
+    at: undefined,
+    lenient: true,
+    partitionBy: 'KEY',
+    rules: {
+      KEY: { oneOf: ['a', 'b', "Côte d'Ivoire", 'a/b', '😀', 'x=y'] },
+      N: { min: 1, max: 1000 },
+      BIG: { max: '9223372036854775806' },
+      MONEY: { min: 0, max: 12345678.98 },
+      WIDE: { max: '9999999999999999999999999999.9999999998' },
+      DAY: { min: '1582-10-11', max: '2016-02-29' },
+      AT: { min: '0001-01-01 00:00:01', max: '2015-01-02 03:04:05.5' },
+      REAL: { min: -1, max: 1e30 },
+    } as Record<string, object>,
+  },
+  {
+    source: { delimiter: ',', quote: "'", encoding: 'utf-16be' },
+    day: ['M/d/yyyy'],
+    at: undefined,
+    lenient: false,
+    partitionBy: 'TEXT',
+    rules: {
+      N: { thousands: ',' },
+      BIG: { thousands: ' ' },
+      MONEY: { decimal: ',', thousands: '.' },
+      WIDE: { decimal: ',' },
+      REAL: { decimal: ',', thousands: "'", max: 1000 },
+    } as Record<string, object>,
+  },
+  {
+    source: { delimiter: ';', quote: '"', multiline: true, encoding: 'latin-1' },
+    day: ['M/d/yyyy'],
+    at: undefined,
+    lenient: true,
+    partitionBy: 'KEY',
+    // Most rows have the first value of each list.
+    rules: { DAY: { unique: true }, MONEY: { unique: true, max: 100 }, KEY: { required: true } } as Record<
+      string,
+      object
+    >,
+  },
+].map(({ source, day, at, lenient, partitionBy, rules = {} as Record<string, object> }, i) =>
   parseContract({
     dataset: `dirty_${i}`,
     source,
@@ -80,6 +123,7 @@ export const contracts = [
       required: name === 'N' && i === 0,
       ...(name === 'DAY' && day ? { formats: day } : {}),
       ...(name === 'AT' && at ? { formats: at } : {}),
+      ...rules[name],
     })),
     partitionBy,
     table: { database: 'd', name: 't' },
@@ -143,6 +187,7 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '--1',
     '00000000000000000000001',
     '1,000',
+    '10,00',
     '٣',
   ],
   BIG: [
@@ -153,6 +198,8 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '-9223372036854775809',
     '+0',
     '1L',
+    '1 000',
+    '-12 345 678',
     '99999999999999999999999999999999999999999',
   ],
   MONEY: [
@@ -178,6 +225,11 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '00.1',
     '-.5',
     '- 1',
+    '1.234,5',
+    '1.234',
+    '12.34',
+    '1234,50',
+    ',5',
   ],
   WIDE: [
     '1.0123456789',
@@ -187,6 +239,7 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '-0.0000000001',
     '1.01234567890000000000000000000000000',
     '12345678901234567890.5',
+    '1,0123456789',
   ],
   DAY: [
     '2/29/2016',
@@ -264,6 +317,8 @@ const VALUES: Record<keyof typeof COLUMNS, readonly string[]> = {
     '3.141592653589793238',
     '1e+5',
     '+1',
+    '1,5',
+    "1'234,5e2",
   ],
   FLAG: ['true', 'false', 'TRUE', 'False', ' true ', 'yes', '1', 't', 'tru', 'ﬁ', 'TRUE\u00a0'],
 }
@@ -294,7 +349,7 @@ const LINE_BREAKS = ['\n', '\r\n', '\r', '\n\n', '\n\r'] as const
 /** One dirty file: mostly rows with one or two odd values, some lines of noise, odd line ends, now and then an odd header. */
 export function dirtyFile(seed: number, contract: (typeof contracts)[number]): Buffer {
   const dice = random(seed)
-  const { delimiter, quote, multiline } = contract.source
+  const { delimiter, quote, multiline, encoding } = contract.source
   const names = contract.columns.map(({ name }) => name as keyof typeof COLUMNS)
   const order = dice.chance(0.3) ? shuffled(names, dice) : names
   const kept = dice.chance(0.2) && contract.missingColumns === 'null' ? order.slice(0, 1 + dice.below(9)) : order
@@ -336,7 +391,11 @@ export function dirtyFile(seed: number, contract: (typeof contracts)[number]): B
     pieces.push(end())
   }
   if (dice.chance(0.3)) pieces.pop()
-  return Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)))
+  const bytes = Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)))
+  // What is no UTF-8 becomes half a character.
+  return encoding === 'utf-16be'
+    ? Buffer.from(bytes.toString().replaceAll('\ufffd', '\ud800'), 'utf16le').swap16()
+    : bytes
 }
 
 /** Some megabytes of records of several lines, in columns Key and N: long ones, odd ones, and some about as long as the limit. */

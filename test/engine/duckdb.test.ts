@@ -1,5 +1,8 @@
 import { describe } from 'vitest'
-import { conformance } from './conformance.ts'
+import { conformance, older } from './conformance.ts'
 import { duckdb } from './duckdb.ts'
 
-describe('DuckDB', () => conformance(() => duckdb))
+describe('DuckDB', () => {
+  conformance(() => duckdb)
+  older(() => duckdb)
+})

@@ -61,6 +61,30 @@ test('a source of many segments gives several parts, and each reject its line of
   expect(found).toEqual(rejects)
 })
 
+test('a value is unique over all segments, and the row that stays is the first', async () => {
+  bench.remove()
+  const columns = contract.columns.map((column) => ({ ...column, unique: column.name === 'VALUE' }))
+  const convert = (manifest: Parameters<typeof runConvert>[0]) =>
+    runConvert(manifest, fileIo, { segmentBytes: 3000, blockBytes: 1000 })
+  bench = new Bench({ ...duckdb, convert }, parseContract({ ...contract, columns }))
+  // Each value comes three times, far apart, and in the first segment once more as a row that is wrong.
+  const rows = Array.from({ length: 1500 }, (_, i) => `k${i},${i % 500},1/1/2020`)
+  rows.unshift('k,7,2/30/2020')
+  const bytes = `Key,Value,Day\n${rows.join('\n')}\n`
+  // Two sources of one job do not know of each other.
+  const inputs = ['1.csv', '2.csv'].map((name) => [{ uri: bench.file(name, bytes), bytes: bytes.length }])
+  for (const report of await bench.run('convert', inputs)) {
+    expect(report).toMatchObject({ rowsIn: 1501, accepted: 500, rejected: 1001 })
+    expect(report.parts.length).toBeGreaterThan(3)
+    expect(report.reasons).toEqual([
+      { reason: 'not_unique', column: 'Value', rows: 1000 },
+      { reason: 'not_a_date', column: 'Day', rows: 1 },
+    ])
+    const kept = (await Promise.all(report.parts.map(({ uri }) => parquetText(uri, '"KEY"')))).flat(2)
+    expect(kept.sort()).toEqual(Array.from({ length: 500 }, (_, i) => `k${i}`).sort())
+  }
+})
+
 test('a source of which a later segment is refused has no parts', async () => {
   bench.remove()
   const small = parseContract({ ...contract, limits: { maxBytes: 10_000 } })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseContract } from '../../schemas/contract.ts'
-import { conformance } from './conformance.ts'
+import { conformance, older } from './conformance.ts'
 import { compare } from './differential.ts'
 import { longRecords } from './dirty.ts'
 import { duckdb } from './duckdb.ts'
@@ -17,6 +17,7 @@ describe.skipIf(!home)(`Spark${home ? '' : ' (skipped: LANDFALL_SPARK_PYTHON is 
   }, 120_000)
   afterAll(() => spark?.stop(), 60_000)
   conformance(() => spark)
+  older(() => spark)
 
   test('records of several lines are the same as with DuckDB, wherever blocks and tasks of a large source end', async () => {
     const contract = parseContract({

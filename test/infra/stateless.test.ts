@@ -8,6 +8,7 @@ import { ZipLanded } from '../../events/zip-landed.ts'
 import { aws, laptop, STAGES } from '../../infra/config.ts'
 import { CatalogEnv, ConvertEnv, PartitionEnv, SweepEnv, UnzipEnv } from '../../services/lambda/env.ts'
 import { MAX_RECEIVES } from '../../services/lambda/receives.ts'
+import { queuesOf } from '../../services/operations/queues.ts'
 import { list, resources, type Statement, templates, text } from './templates.ts'
 
 const { stateful, stateless, templates: both } = templates(laptop())
@@ -109,6 +110,21 @@ describe('queues', () => {
       list(Properties.Queues),
     )
     expect(covered.map(text).sort()).toEqual(queues.map(([id]) => `<${id}>`).sort())
+  })
+
+  it('are all known to landfall status, by the names of their outputs', () => {
+    const outputs = Object.entries(template.findOutputs('*')).map(([name, { Value }]) => [name, text(Value)] as const)
+    const known = queuesOf(outputs)
+    expect(known.map(({ url }) => url).sort()).toEqual(queues.map(([id]) => `<${id}>`).sort())
+    expect(
+      known.filter(({ stage }) => stage === 'partition').map(({ kind, event = '' }) => `${kind} ${event}`),
+    ).toEqual(expect.arrayContaining(['work ', 'dead ', 'dead ParquetProcessed', 'dead JobEnded']))
+    expect(
+      known
+        .filter(({ stage }) => stage === 'sweep')
+        .map(({ kind, event = '' }) => `${kind} ${event}`)
+        .sort(),
+    ).toEqual(['dead ', 'dead EveryMinute'])
   })
 
   it('alarm on AWS from the first message in any DLQ', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ContractError, loadContract, loadContracts, parseContract } from '../../schemas/contract.ts'
 import { contractSchema } from '../../schemas/publish.ts'
+import { contractReference } from '../../schemas/reference.ts'
 
 const small = () => ({
   dataset: 'small',
@@ -30,6 +31,13 @@ const errorOf = (json: unknown): ContractError => {
 test('the published JSON Schema is the one that `npm run schema` writes', () => {
   const published = readFileSync(new URL('../../schemas/contract.schema.json', import.meta.url), 'utf8')
   expect(published).toBe(contractSchema())
+})
+
+test('the contract reference is the one that `npm run schema` writes', () => {
+  const published = readFileSync(new URL('../../schemas/CONTRACT.md', import.meta.url), 'utf8')
+  expect(published).toBe(contractReference())
+  for (const field of ['`source.encoding`', '`columns[].oneOf`', '`engine.workers.most`', '`not_unique`'])
+    expect(published).toContain(`| ${field} |`)
 })
 
 test('every field of the published schema has a description', () => {
@@ -99,6 +107,55 @@ describe('a wrong contract names the field, what was expected and what was found
     ['two-digit years', column(2, { formats: ['M/d/yy'] }), 'columns[2].formats[0]', '"yy" is none', '"M/d/yy"'],
     ['a format without a day', column(2, { formats: ['M/yyyy'] }), 'columns[2].formats[0]', 'day', '"M/yyyy"'],
     ['a time in a date', column(2, { formats: ['M/d/yyyy HH:mm'] }), 'columns[2].formats[0]', 'date pattern', 'HH:mm'],
+    ['a limit on text', column(0, { min: 'a' }), 'columns[0].min', 'no limit', '"a"'],
+    ['a date for a decimal', column(1, { max: '2020-01-01' }), 'columns[1].max', 'decimal(10,2)', '"2020-01-01"'],
+    ['a limit that loses a digit', column(1, { min: 0.001 }), 'columns[1].min', 'without losing a digit', '0.001'],
+    ['a limit out of range', column(1, { max: 123456789 }), 'columns[1].max', 'decimal(10,2)', '123456789'],
+    [
+      'digits that JSON loses',
+      column(1, { type: 'decimal(38,0)', max: 2 ** 60 }),
+      'columns[1].max',
+      'as text',
+      '1152921504606847000',
+    ],
+    ['a fraction for an int', column(1, { type: 'int', min: 1.5 }), 'columns[1].min', 'whole number', '1.5'],
+    ['an int too large', column(1, { type: 'int', max: 2147483648 }), 'columns[1].max', 'int can hold', '2147483648'],
+    ['a text for a double', column(1, { type: 'double', max: '1' }), 'columns[1].max', 'a number', '"1"'],
+    ['a number for a date', column(2, { min: 20150101 }), 'columns[2].min', 'yyyy-MM-dd', '20150101'],
+    ['a day that is none', column(2, { min: '2015-02-29' }), 'columns[2].min', 'yyyy-MM-dd', '"2015-02-29"'],
+    [
+      'a day for a moment',
+      column(2, { type: 'timestamp', max: '2015-02-28' }),
+      'columns[2].max',
+      'HH:mm:ss',
+      '"2015-02-28"',
+    ],
+    ['min above max', column(1, { min: 10, max: 9.99 }), 'columns[1].max', 'not below min (10)', '9.99'],
+    ['days the wrong way', column(2, { min: '2015-01-02', max: '2015-01-01' }), 'columns[2].max', 'min', '2015-01-01'],
+    ['a list of decimals', column(1, { oneOf: [1] }), 'columns[1].oneOf[0]', 'string, int and bigint', '1'],
+    [
+      'a blank around a listed text',
+      column(0, { oneOf: ['a', 'b '] }),
+      'columns[0].oneOf[1]',
+      'without blanks',
+      '"b "',
+    ],
+    ['a listed number for text', column(0, { oneOf: [1] }), 'columns[0].oneOf[0]', 'a text', '1'],
+    ['a listed text for an int', column(1, { type: 'int', oneOf: ['x'] }), 'columns[1].oneOf[0]', 'whole', '"x"'],
+    ['a value listed twice', column(1, { type: 'int', oneOf: [1, '01'] }), 'columns[1].oneOf[1]', 'of its own', '"01"'],
+    ['an empty list', column(0, { oneOf: [] }), 'columns[0].oneOf', '1', '[]'],
+    [
+      'a list beside a limit',
+      column(1, { type: 'int', min: 1, oneOf: [1] }),
+      'columns[1].oneOf',
+      'beside min or max',
+      '[1]',
+    ],
+    ['a limit of neither', column(1, { min: true }), 'columns[1].min', 'a number or a text', 'true'],
+    ['a decimal sign for text', column(0, { decimal: ',' }), 'columns[0].decimal', 'string has no decimals', '","'],
+    ['groups in a date', column(2, { thousands: '.' }), 'columns[2].thousands', 'date is no number', '"."'],
+    ['one character for both', column(1, { thousands: '.' }), 'columns[1].thousands', 'another character', '"."'],
+    ['an odd separator', column(1, { thousands: '_' }), 'columns[1].thousands', '"."', '"_"'],
     ['a name twice', column(2, { name: 'key' }), 'columns[2].name', 'columns[0] has it', '"key"'],
     ['a source name twice', column(2, { source: 'Key' }), 'columns[2].source', 'columns[0] has it', '"Key"'],
     ['a misspelt field', column(0, { requierd: true }), 'columns[0].requierd', 'no such field', 'true'],

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Plan } from '../../../schemas/plan.ts'
 import type { RejectReason } from '../../../schemas/report.ts'
 import { RefusedSource } from '../refused.ts'
+import { checkMark, headerText } from './encoding.ts'
 import { type Layout, matchHeader } from './header.ts'
 import { Joiner, lineEnds } from './multiline.ts'
 import { OddLines } from './odd-lines.ts'
@@ -131,12 +132,13 @@ export class Cleaner {
 
   /** Skips the byte order mark. */
   #begin(bytes: Buffer, end: number): number {
-    if (end >= 2 && ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)))
+    if (end >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b)
       throw new RefusedSource(
-        'wrong_encoding',
-        `${this.#key} is UTF-16; the contract expects UTF-8. Save it as UTF-8 and land it again.`,
+        'not_a_csv',
+        `${this.#key} begins as a gzip file does, and its name does not say so. Land it with a name that ends in .csv.gz.`,
       )
-    return end >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
+    // Of another encoding it is UTF-8 by now.
+    return checkMark(bytes.subarray(0, end), 'utf-8', this.#key) === 'utf-8' ? 3 : 0
   }
 
   /** Where a line of canonical values ends, or -1 for any other. There must be a line end. */
@@ -175,12 +177,7 @@ export class Cleaner {
   }
 
   #header(line: Buffer): Layout {
-    if (!isUtf8(line))
-      throw new RefusedSource(
-        'wrong_encoding',
-        `Header of ${this.#key} is not UTF-8, which the contract expects. Save it as UTF-8 and land it again.`,
-      )
-    const text = line.toString('utf8')
+    const text = headerText(line, this.#plan.source.encoding, this.#key)
     const fields = headerFields(line, this.#dialect) ?? [text]
     return matchHeader(fields, text, this.#plan, this.#key)
   }

@@ -45,10 +45,11 @@ const inOrder = ({ width, places }: Layout, typeOf: (column: number) => string) 
  */
 function canonicalRows(plan: Plan, layout: Layout, { file }: Segment['clean']): string {
   const { columns } = plan.duckdb
-  // The reader has one format for all columns of a kind.
+  // The reader has one format for all columns of a kind, and one decimal separator.
   const formats = { date: firstFormat(plan, 'date'), timestamp: firstFormat(plan, 'timestamp') }
   const isTyped = (i: number) => {
-    const { kind } = plan.columns[i] ?? {}
+    const { kind, decimal } = plan.columns[i] ?? {}
+    if (decimal !== undefined) return false
     return kind !== 'date' && kind !== 'timestamp' ? true : columns[i]?.format === formats[kind]
   }
   const typeOf = (i: number) => (isTyped(i) ? (columns[i]?.type ?? '') : 'VARCHAR')
@@ -62,6 +63,29 @@ function canonicalRows(plan: Plan, layout: Layout, { file }: Segment['clean']): 
 
 const firstFormat = (plan: Plan, kind: 'date' | 'timestamp') =>
   plan.duckdb.columns[plan.columns.findIndex((column) => column.kind === kind)]?.format
+
+const uniqueColumns = (plan: Plan): number[] => plan.columns.flatMap(({ unique }, i) => (unique ? [i] : []))
+
+/** For each unique column a table of the values that the rows of the segments before have. What memory does not hold is spilled. */
+export const createSeen = (plan: Plan): string[] =>
+  uniqueColumns(plan).map((i) => `CREATE TEMP TABLE seen${i} (value ${plan.duckdb.columns[i]?.type})`)
+/** Adds the values of the odd lines. */
+export const addSeen = (plan: Plan): string[] =>
+  uniqueColumns(plan).map((i) => `INSERT INTO seen${i} SELECT v${i} FROM odd WHERE NOT u${i}`)
+export const dropSeen = (plan: Plan): string[] => uniqueColumns(plan).map((i) => `DROP TABLE IF EXISTS seen${i}`)
+
+/** Adds u<i> for each unique column: whether a row before, of all that are right by themselves, has the value; null for other rows. */
+function withRepeats(plan: Plan, rows: string): string {
+  const unique = uniqueColumns(plan)
+  const repeats = unique.map((i) => {
+    const earlier = `row_number() OVER (PARTITION BY broken IS NULL, v${i} ORDER BY line) > 1`
+    return `CASE WHEN broken IS NULL AND v${i} IS NOT NULL THEN seen${i}.value IS NOT NULL OR ${earlier} END AS u${i}`
+  })
+  const joins = unique.map((i) => `LEFT JOIN seen${i} ON seen${i}.value = v${i}`)
+  return unique.length === 0
+    ? rows
+    : `SELECT checked.*, ${repeats.join(', ')} FROM (${rows}) AS checked ${joins.join(' ')}`
+}
 
 /**
  * Makes a table of the odd lines, each checked by the plan's expressions: its place; v0, v1, …; and, where a value is wrong,
@@ -79,17 +103,23 @@ export function createOdd(plan: Plan, layout: Layout, { file }: Segment['odd']):
   const casts = columns.flatMap(({ cast }, i) => (cast === null ? [] : [`${cast} AS c${i}`]))
   const values = columns.map(({ value }, i) => `${value} AS v${i}`)
   const valued = `SELECT *, ${values.join(', ')} FROM (SELECT ${['*', ...casts].join(', ')} FROM (${raw}))`
+  const unique = uniqueColumns(plan)
   const checks = columns.flatMap(({ valid, reason }, i) => (valid === null ? [] : [{ valid, reason, i }]))
-  const cases = (of: (check: { reason: string; i: number }) => string) =>
-    checks.map((check) => `WHEN ${check.i} THEN ${of(check)}`).join(' ')
-  const wrong =
-    checks.length > 0 ? `CASE ${checks.map(({ valid, i }) => `WHEN NOT (${valid}) THEN ${i}`).join(' ')} END` : 'NULL'
-  const found = checks.length > 0 ? `CASE wrong ${cases(({ i }) => hex(`r${i}`))} END` : 'NULL'
-  const reason = checks.length > 0 ? `CASE wrong ${cases(({ reason }) => reason)} END` : 'NULL'
+  const broken = cases(checks.map(({ valid, i }) => `WHEN NOT (${valid}) THEN ${i}`))
+  const repeated = cases(unique.map((i) => `WHEN u${i} THEN ${i}`))
+  const found = cases(columns.map((_, i) => `WHEN wrong = ${i} THEN ${hex(`r${i}`)}`))
+  const reason = cases([
+    ...checks.map(({ reason, i }) => `WHEN broken = ${i} THEN ${reason}`),
+    `WHEN wrong IS NOT NULL THEN 'not_unique'`,
+  ])
+  const checked = withRepeats(plan, `SELECT *, CAST(${broken} AS INTEGER) AS broken FROM (${valued})`)
+  const kept = [...columns.map((_, i) => `v${i}`), ...unique.map((i) => `u${i}`), 'wrong']
   return `CREATE TEMP TABLE odd AS
-    SELECT line, byte, size, ${columns.map((_, i) => `v${i}`).join(', ')}, wrong, ${found} AS found, ${reason} AS reason
-    FROM (SELECT *, CAST(${wrong} AS INTEGER) AS wrong FROM (${valued}))`
+    SELECT line, byte, size, ${kept.join(', ')}, ${found} AS found, ${reason} AS reason
+    FROM (SELECT *, CAST(coalesce(broken, ${repeated}) AS INTEGER) AS wrong FROM (${checked}))`
 }
+
+const cases = (branches: string[]) => (branches.length > 0 ? `CASE ${branches.join(' ')} END` : 'NULL')
 
 export const selectRejected = `SELECT line, byte, size, wrong, found, reason FROM odd WHERE wrong IS NOT NULL ORDER BY line`
 export const dropOdd = `DROP TABLE odd`

@@ -6,7 +6,17 @@ import { RejectReason, type SourceReport, type StagedPart } from '../../../schem
 import { keyOf, type ObjectIo } from '../io/object-io.ts'
 import { type JobResult, runJob } from '../run-job.ts'
 import { BLOCK_BYTES } from './blocks.ts'
-import { copyAccepted, copyRejects, countRows, createOdd, dropOdd, selectRejected } from './convert-sql.ts'
+import {
+  addSeen,
+  copyAccepted,
+  copyRejects,
+  countRows,
+  createOdd,
+  createSeen,
+  dropOdd,
+  dropSeen,
+  selectRejected,
+} from './convert-sql.ts'
 import type { Layout } from './header.ts'
 import { OddLineReader } from './odd-lines.ts'
 import { prepare, type Segment } from './prepare.ts'
@@ -49,7 +59,7 @@ interface Conversion extends Sizes {
 }
 
 async function convertSource(conversion: Conversion): Promise<SourceReport> {
-  const { manifest, io, dir, source, segmentBytes, blockBytes } = conversion
+  const { manifest, io, session, dir, source, segmentBytes, blockBytes } = conversion
   const [input, ...more] = source.inputs
   if (!input || more.length > 0) throw new Error(`convert takes one input a source, not ${source.inputs.length}.`)
   await mkdir(dir, { recursive: true })
@@ -58,6 +68,7 @@ async function convertSource(conversion: Conversion): Promise<SourceReport> {
   // The part that is being made while the source is read on.
   let making: Promise<unknown> = Promise.resolve()
   try {
+    await runAll(session, createSeen(manifest.plan))
     const convert = async (segment: Segment, layout: Layout) => {
       parts.push(await convertSegment(conversion, segment, layout, { rejects, number: parts.length + 1 }))
       await rm(segment.clean.file)
@@ -82,12 +93,17 @@ async function convertSource(conversion: Conversion): Promise<SourceReport> {
     return await reportOf(conversion, { rowsIn, parts, rejects })
   } finally {
     await making.catch(() => undefined)
+    await runAll(session, dropSeen(manifest.plan))
     await rejects.close()
     await rm(dir, { recursive: true, force: true })
   }
 }
 
 const rowsOf = async (session: Session, parquet: string) => Number((await session.rows(countRows([parquet])))[0]?.rows)
+
+async function runAll(session: Session, statements: string[]): Promise<void> {
+  for (const statement of statements) await session.run(statement)
+}
 
 async function convertSegment(
   { manifest: { plan }, io, session, dir, staging }: Conversion,
@@ -101,7 +117,7 @@ async function convertSegment(
   await session.run(copyAccepted(plan, layout, segment, target))
   if (segment.odd.lines > 0) {
     await logRejected(session, plan, segment.odd.file, rejects)
-    await session.run(dropOdd)
+    await runAll(session, [...addSeen(plan), dropOdd])
   }
   const uri = `${staging}${part}`
   const staged = { uri, rows: await rowsOf(session, target), ...(await io.upload(target, uri)) }

@@ -9,7 +9,7 @@ import { inParallel } from '../in-parallel.ts'
 import type { ObjectIo } from '../io/object-io.ts'
 import { type JobResult, runJob } from '../run-job.ts'
 import { countRows } from './convert-sql.ts'
-import { copyPartitions, partitionRows, partitionValues } from './partition-sql.ts'
+import { columnsOf, copyPartitions, partitionRows, partitionValues } from './partition-sql.ts'
 import { openSession, type Session } from './session.ts'
 import { fromHex } from './sql.ts'
 
@@ -64,12 +64,13 @@ async function partitionSource({ manifest, io, sessions, dir, source, staging }:
   try {
     const inputs = await download(io, source, dir)
     const rowsIn = Number((await first.rows(countRows(inputs)))[0]?.rows)
+    const found = new Set((await first.rows(columnsOf(inputs))).map(({ name }) => String(name)))
     const values = await first.rows(partitionValues(plan, inputs))
     const folders = await inParallel(sessions, sessions.length, async (session, i) => {
       const out = join(dir, 'out', String(i))
       await mkdir(out, { recursive: true })
       const mine = values.filter((_, id) => id % sessions.length === i)
-      if (mine.length > 0) await session.run(copyPartitions(plan, inputs, mine.map(partitionOf), out))
+      if (mine.length > 0) await session.run(copyPartitions(plan, { files: inputs, found }, mine.map(partitionOf), out))
       return { out, values: mine.map(partitionOf) }
     })
     const files: WrittenFile[] = []

@@ -8,6 +8,7 @@ import { Cleaner, type Prepared } from './cleaner.ts'
 import type { Layout } from './header.ts'
 import type { RejectLog } from './rejects.ts'
 import { BYTE_ORDER_MARK } from './sql.ts'
+import { inUtf8 } from './transcode.ts'
 
 interface Options {
   plan: Plan
@@ -47,7 +48,7 @@ export async function prepare(
   let files = await SegmentFiles.open(file, number)
   try {
     await eachBlock(
-      inflated(source, key),
+      inUtf8(inflated(source, key), plan.source.encoding, key),
       async (bytes, end, last) => {
         const { taken, kept } = cleaner.block(bytes, end, last)
         await files.write(bytes.subarray(0, kept), cleaner.odd.take())

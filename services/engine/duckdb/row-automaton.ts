@@ -96,8 +96,8 @@ function build(plan: Plan, { width, places }: Layout): RowAutomaton {
 
 /** Bytes that no column tells apart are of one class. A sample of each. */
 function classes(plan: Plan, delimiter: number, quote: number) {
-  const texts = plan.columns.flatMap(({ formats }) => formats ?? []).join('')
-  const alone = new Set([...Buffer.from(`0123456789-. truefals${texts}`), delimiter, quote, LF, CR, 0xc2, 0xa0])
+  const texts = plan.columns.flatMap(({ formats, oneOf }) => [...(formats ?? []), ...(oneOf ?? [])]).join('')
+  const alone = new Set([...Buffer.from(`0123456789-., truefals${texts}`), delimiter, quote, LF, CR, 0xc2, 0xa0])
   const groups = new Map<number | string, number[]>()
   for (let byte = 0; byte < 256; byte++) {
     const key = alone.has(byte) ? byte : byte < 32 || byte === 127 ? 'control' : byte < 128 ? 'visible' : 'high'

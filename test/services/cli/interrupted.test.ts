@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { home, landfall, leavesNothing } from './landfall.ts'
+import { home, landfall, leavesNothing } from './at-home.ts'
 
 /** What the commands say as they get on, in this order. */
 const STEPS = ['Synthesizing the CDK app', 'Creating LandfallStateless']

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { generateSales } from '../../generator/sales.ts'
 import { temporary } from '../../infra/local/support.ts'
-import { type Ended, type Home, home, landfall, leavesNothing } from './landfall.ts'
+import { type Ended, type Home, home, landfall, leavesNothing } from './at-home.ts'
 
 const run = (place: Home, args: string[], env?: Record<string, string>): Promise<Ended> =>
   landfall(place, args, env).ended

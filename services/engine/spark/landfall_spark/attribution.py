@@ -11,7 +11,7 @@ from .record import Layout
 from .small import small_table
 
 # No column of a contract can be called so.
-SOURCE = "~source"
+SOURCE, FILE = "~source", "~file"
 DESCRIBED = {SOURCE: "int", "header": "string", "width": "int", "places": "array<int>"}
 
 
@@ -52,10 +52,9 @@ def attributed(rows: DataFrame, files: dict[str, int]) -> DataFrame:
     if len(set(files.values())) == 1:
         return rows.withColumn(SOURCE, F.lit(next(iter(files.values()))))
     names = [(spelling, source) for uri, source in files.items() for spelling in _spellings(uri)]
-    known = small_table(rows.sparkSession, names, {"file": "string", SOURCE: "int"})
-    named = rows.withColumn("~file", F.input_file_name())
+    known = small_table(rows.sparkSession, names, {FILE: "string", SOURCE: "int"})
     # Outer: a row of an unknown file must not vanish.
-    return named.join(F.broadcast(known), F.col("`~file`") == F.col("file"), "left").drop("file", "~file")
+    return rows.withColumn(FILE, F.input_file_name()).join(F.broadcast(known), FILE, "left").drop(FILE)
 
 
 def _described(header: str, layout: Layout) -> tuple[str, int, list[int | None]]:

@@ -16,6 +16,7 @@ from .protocol import Place, Source
 from .record import Layout, header_line, match_header
 from .record_copy import copy_records
 from .refused import RefusedSource
+from .transcode import in_utf8
 
 BLOCK = 4 << 20
 # Hadoop takes other names for patterns, hidden files or packed ones; those are read from a copy.
@@ -46,13 +47,14 @@ def take_in(
     (given,) = source["inputs"]
     key = objects.key_of(given["uri"])
     packed = key.lower().endswith(".gz")
+    encoding = plan["source"]["encoding"]
     with closing(objects.open_source(given)) as stream:
-        if in_place and boundary is None and not packed and PLAIN_CSV.match(given["uri"]):
+        if in_place and boundary is None and not packed and encoding == "utf-8" and PLAIN_CSV.match(given["uri"]):
             header, layout = _header(_blocks(stream), plan, key, given["bytes"])
             objects.check_current(given)
             return Intake(given["uri"], header, layout, given)
         file = f"{place.temp}/{number:05}.csv"
-        content = _inflated(stream) if packed else _blocks(stream)
+        content = in_utf8(_inflated(stream) if packed else _blocks(stream), encoding, key)
         try:
             if boundary is None:
                 _copy(content, file, plan, key)

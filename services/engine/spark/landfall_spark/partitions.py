@@ -15,6 +15,7 @@ from .small import small_table
 OBJECT = "~object"
 TASK = "~task"
 VALUE = "~value"
+FIRST, OBJECTS, KEYS, SHARE = "~first", "~objects", "~keys", "~share"
 
 # One object per value, as DuckDB writes it. Only beyond this does a value get more, so that no task has to write it alone.
 ROWS_PER_OBJECT = 20_000_000
@@ -98,19 +99,21 @@ def with_objects(rows: DataFrame, partition_by: str, slots: list[Slot], tasks: i
         (slot.source, slot.value, slot.first, slot.objects, [keys[placed[slot.first + i]] for i in range(slot.objects)])
         for slot in slots
     ]
-    types = {SOURCE: "int", VALUE: "string", "first": "int", "objects": "int", "keys": "array<int>"}
+    types = {SOURCE: "int", VALUE: "string", FIRST: "int", OBJECTS: "int", KEYS: "array<int>"}
     known = F.broadcast(small_table(spark, table, types)).alias("known")
     kept = [f"`{name}`" for name in rows.columns if name not in (SOURCE, partition_by)]
     valued = rows.select("*", partition_value(partition_by)).alias("rows")
     same = F.col(f"rows.`{SOURCE}`") == F.col(f"known.`{SOURCE}`")
     same &= F.col(f"rows.`{VALUE}`").eqNullSafe(F.col(f"known.`{VALUE}`"))
-    share = F.when(F.col("known.objects") == 1, 0).otherwise(
-        F.pmod(F.xxhash64(*(F.col(f"rows.{name}") for name in kept)), F.col("known.objects")).cast("int")
+    objects = F.col(f"known.`{OBJECTS}`")
+    share = F.when(objects == 1, 0).otherwise(
+        F.pmod(F.xxhash64(*(F.col(f"rows.{name}") for name in kept)), objects).cast("int")
     )
+    first, keys = F.col(f"known.`{FIRST}`"), F.col(f"known.`{KEYS}`")
     return (
         valued.join(known, same)
-        .select(*(F.col(f"rows.{name}") for name in kept), F.col("known.first"), F.col("known.keys"), share.alias("share"))
-        .select(*kept, (F.col("first") + F.col("share")).alias(OBJECT), F.col("keys")[F.col("share")].alias(TASK))
+        .select(*(F.col(f"rows.{name}") for name in kept), first, keys, share.alias(SHARE))
+        .select(*kept, F.expr(f"`{FIRST}` + `{SHARE}`").alias(OBJECT), F.expr(f"`{KEYS}`[`{SHARE}`]").alias(TASK))
         .repartition(tasks, f"`{TASK}`")
         .drop(TASK)
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .refused import RefusedSource
+from .transcode import LONGEST_MARK, check_mark, header_text
 
 BLANKS = "\t\n\v\f\r \u00a0"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -73,12 +74,14 @@ def header_line(blocks: Iterator[bytes], key: str, delimiter: str) -> bytes:
 
 
 def first_block(block: bytes, key: str) -> bytes:
-    """Skips the byte order mark. Raises RefusedSource for UTF-16."""
-    if block[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    """Skips the byte order mark. Raises RefusedSource for UTF-16 and gzip."""
+    if block.startswith(b"\x1f\x8b"):
         raise RefusedSource(
-            "wrong_encoding",
-            f"{key} is UTF-16; the contract expects UTF-8. Save it as UTF-8 and land it again.",
+            "not_a_csv",
+            f"{key} begins as a gzip file does, and its name does not say so. Land it with a name that ends in .csv.gz.",
         )
+    # Of another encoding it is UTF-8 by now.
+    check_mark(block[:LONGEST_MARK], "utf-8", key)
     return block.removeprefix(BYTE_ORDER_MARK)
 
 
@@ -92,13 +95,7 @@ def _lines(block: bytes) -> list[bytes]:
 
 def match_header(line: bytes, plan: dict[str, Any], key: str) -> Layout:
     """Finds the plan's columns in a header, in whatever order. Raises RefusedSource."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RefusedSource(
-            "wrong_encoding",
-            f"Header of {key} is not UTF-8, which the contract expects. Save it as UTF-8 and land it again.",
-        ) from error
+    text = header_text(line, plan["source"]["encoding"], key)
     delimiter, quote, columns = plan["source"]["delimiter"], plan["source"]["quote"], plan["columns"]
     fields = fields_of(text, delimiter, quote) or [text]
 

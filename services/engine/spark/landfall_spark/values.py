@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from .lines import computed_once
@@ -27,6 +27,28 @@ def is_right(plan: dict[str, Any]) -> Column:
     return F.col("canonical") | reduce(Column.__and__, right, F.col("problem").isNull())
 
 
+def unique_columns(plan: dict[str, Any]) -> list[int]:
+    return [i for i, column in enumerate(plan["columns"]) if column.get("unique")]
+
+
+def with_repeats(rows: DataFrame, plan: dict[str, Any], source: str) -> DataFrame:
+    """
+    Adds u0, u1, … of the unique columns: whether a row of the same source before it, by `block` and `nth`, has the value. Only
+    those that are `right` count.
+    """
+    for i in unique_columns(plan):
+        value = F.col(f"v{i}")
+        counts = F.coalesce(F.col("right"), F.lit(False)) & value.isNotNull()
+        # All others are alone, so that no task gets every blank.
+        earlier = Window.partitionBy(f"`{source}`", value, F.when(~counts, F.col("nth"))).orderBy("block", "nth")
+        rows = rows.withColumn(f"u{i}", counts & (F.row_number().over(earlier) > 1))
+    return rows
+
+
+def is_repeat(plan: dict[str, Any]) -> Column:
+    return reduce(Column.__or__, (F.col(f"u{i}") for i in unique_columns(plan)), F.lit(False))
+
+
 def output(rows: DataFrame, plan: dict[str, Any], *kept: str) -> DataFrame:
     """The values as the contract names and types them."""
     return rows.select(*(F.col(f"v{i}").alias(column["name"]) for i, column in enumerate(plan["columns"])), *kept)
@@ -34,10 +56,13 @@ def output(rows: DataFrame, plan: dict[str, Any], *kept: str) -> DataFrame:
 
 def rejected(rows: DataFrame, plan: dict[str, Any], original: Column, *kept: str) -> DataFrame:
     """The other rows, each with the first wrong column, its text as found and the reason."""
-    wrong = [(i, c) for i, c in enumerate(plan["spark"]["columns"]) if c["valid"] is not None]
+    checked = {i: c for i, c in enumerate(plan["spark"]["columns"]) if c["valid"] is not None}
+    repeated = unique_columns(plan)
     first = F.when(F.col("problem").isNotNull(), -1)
-    for i, column in wrong:
+    for i, column in checked.items():
         first = first.when(~F.expr(column["valid"]), i)
+    for i in repeated:
+        first = first.when(F.col(f"u{i}"), i)
 
     def pick(of: dict[int, Column]) -> Column:
         cases = F.when(F.lit(False), F.lit(None).cast("string"))
@@ -46,11 +71,14 @@ def rejected(rows: DataFrame, plan: dict[str, Any], original: Column, *kept: str
         return cases
 
     found = rows.withColumn("wrong", first).filter(F.col("wrong").isNotNull())
-    reasons = {-1: F.col("problem"), **{i: F.expr(column["reason"]) for i, column in wrong}}
+    reasons = {-1: F.col("problem"), **{i: F.expr(column["reason"]) for i, column in checked.items()}}
+    for i in repeated:
+        reasons[i] = F.when(F.col(f"u{i}"), "not_unique").otherwise(reasons.get(i, F.lit(None)))
+    columns = sorted({*checked, *repeated})
     return found.select(
         F.lit(None).cast("bigint").alias("line"),
-        pick({i: F.lit(plan["columns"][i]["source"]) for i, _ in wrong}).alias("column_name"),
-        pick({i: F.col(f"r{i}") for i, _ in wrong}).alias("value"),
+        pick({i: F.lit(plan["columns"][i]["source"]) for i in columns}).alias("column_name"),
+        pick({i: F.col(f"r{i}") for i in columns}).alias("value"),
         pick(reasons).alias("reason"),
         original.alias("original"),
         *kept,

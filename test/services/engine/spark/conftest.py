@@ -58,7 +58,7 @@ def plan() -> dict[str, Any]:
     }
     return {
         "dataset": "small",
-        "source": {"delimiter": ",", "quote": '"'},
+        "source": {"delimiter": ",", "quote": '"', "encoding": "utf-8"},
         "columns": [
             {"source": "Key", "name": "KEY", "kind": "string", "required": False},
             {"source": "First Number", "name": "FIRST", "kind": "int", "required": True},

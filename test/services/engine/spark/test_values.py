@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from landfall_spark.small import small_table
-from landfall_spark.values import is_right, output, rejected, schema_of, with_values
+from landfall_spark.values import is_repeat, is_right, output, rejected, schema_of, with_repeats, with_values
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -75,3 +75,39 @@ def test_a_plan_of_which_no_column_can_be_wrong_rejects_only_what_is_no_record(
     rows = with_values(small_table(spark, [(*row, 0) for row in ROWS], TYPES), texts)
     assert accepted(rows, texts).count() == len(ROWS) - 1
     assert [row["reason"] for row in rejected(rows, texts, F.col("value")).collect()] == ["too_few_fields"]
+
+
+def test_of_the_right_rows_with_a_value_all_but_the_first_of_their_source_are_repeats(
+    spark: SparkSession, plan: dict[str, Any]
+) -> None:
+    columns = [{**column, **({"unique": True} if i > 0 else {})} for i, column in enumerate(plan["columns"])]
+    unique = {**plan, "columns": columns}
+    places = {"n": "int", "source": "int", "block": "int", "nth": "bigint", "v1": "int", "v2": "int", "right": "string"}
+    rows: list[tuple[Any, ...]] = [
+        # The file's order is that of blocks, then of places in them.
+        (0, 1, 100, 1, 7, None, "true"),
+        (1, 1, 0, 9, 7, None, "true"),
+        (2, 1, 0, 10, 7, 5, "true"),
+        (3, 2, 50, 0, 7, 5, "true"),
+        (4, 1, 0, 0, 7, 5, "false"),
+        (5, 1, 0, 1, None, None, "true"),
+        (6, 1, 0, 2, None, None, "true"),
+        (7, 1, 100, 2, 8, 5, "true"),
+    ]
+    table = small_table(spark, rows, places).withColumn("right", F.col("right") == "true")
+    marked = with_repeats(table, unique, "source")
+    assert {row["n"]: (row["u1"], row["u2"]) for row in marked.collect() if row["u1"] or row["u2"]} == {
+        0: (True, False),
+        2: (True, False),
+        7: (False, True),
+    }
+    assert sorted(row["n"] for row in marked.filter(is_repeat(unique)).collect()) == [0, 2, 7]
+
+
+def test_a_repeat_is_a_reject_behind_those_for_values(valued: DataFrame, plan: dict[str, Any]) -> None:
+    unique = {**plan, "columns": [{**plan["columns"][0], "unique": True}, *plan["columns"][1:]]}
+    found = rejected(valued.withColumn("u0", F.col("n") == 0), unique, F.col("value"), "n").collect()
+    assert [(row["n"], row["column_name"], row["value"], row["reason"]) for row in found][:2] == [
+        (0, "Key", "a", "not_unique"),
+        (2, "First Number", None, "required_missing"),
+    ]

@@ -1,0 +1,23 @@
+import { InvalidArgumentError, Option } from 'commander'
+import { ENGINES } from '../../infra/engine.ts'
+
+export const JSON_OPTION = ['--json', 'print JSON to standard output; progress stays on standard error'] as const
+export const AWS_OPTION = ['--aws', 'work on the stacks deployed to AWS, with your credentials and region'] as const
+export const DATASET_OPTION = [
+  '--dataset <name>',
+  'dataset of the files, a contract in schemas/datasets',
+  'sales',
+] as const
+
+export const engineOption = () =>
+  new Option('--engine <name>', 'what runs the Glue jobs; spark is what runs on AWS, and needs Java 17 here')
+    .choices(ENGINES)
+    .default('duckdb')
+
+/** A parser for a whole number within bounds. */
+export const wholeNumber = (from: number, to: number) => (text: string) => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < from || value > to)
+    throw new InvalidArgumentError(`Expected a whole number, ${from} to ${to}.`)
+  return value
+}

@@ -1,0 +1,56 @@
+import { type DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb'
+import type { Run } from './run.ts'
+import type { Item } from './table.ts'
+
+/** Runs of one query; a run with many examples or members is some ten KB. */
+const PAGE = 100
+
+/** The place of a run among all runs, by time. No two are the same. */
+export const listedAt = ({ registeredAt, runId }: Pick<Run, 'registeredAt' | 'runId'>): string =>
+  `${registeredAt}#${runId}`
+
+/** Both compare as text with `listedAt`: an instant, or the place of a run. */
+export type Range = { from?: string; before?: string }
+
+/** For people: runs by time. It lags behind the ledger, so nothing is claimed or decided by it. */
+export interface Listing {
+  /** Newest first, from `before` (without it) back to `from` (with it). Reads no more than is taken, by pages. */
+  newest(range?: Range): AsyncIterable<Run>
+}
+
+/** Attributes that are the table's, not the run's. */
+export function runOf({ pk, sk, listing, listedAt, ...run }: Item): Run {
+  return run as unknown as Run
+}
+
+/** A query of the ledger's index by time, never a scan. */
+export class DynamoListing implements Listing {
+  readonly #client: DynamoDBDocumentClient
+  readonly #table: string
+
+  constructor(client: DynamoDBDocumentClient, table: string) {
+    this.#client = client
+    this.#table = table
+  }
+
+  async *newest({ from = '0', before = '~' }: Range = {}): AsyncGenerator<Run> {
+    // DynamoDB refuses a range whose ends are the wrong way round.
+    if (from >= before) return
+    let start: Record<string, unknown> | undefined
+    do {
+      const page = await this.#client.send(
+        new QueryCommand({
+          TableName: this.#table,
+          IndexName: 'byTime',
+          KeyConditionExpression: 'listing = :run AND listedAt BETWEEN :from AND :before',
+          ExpressionAttributeValues: { ':run': 'run', ':from': from, ':before': before },
+          ScanIndexForward: false,
+          Limit: PAGE,
+          ExclusiveStartKey: start,
+        }),
+      )
+      for (const item of (page.Items ?? []) as Item[]) if (String(item.listedAt) < before) yield runOf(item)
+      start = page.LastEvaluatedKey
+    } while (start)
+  }
+}

@@ -1,0 +1,43 @@
+import { GetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs'
+
+/** Messages of a queue, as near as SQS knows. */
+export type Depth = { waiting: number; inFlight: number }
+
+/** `work`: events for a stage; `dead`: what the stage, or with `event` the rule that wakes it, gave up on. */
+export type NamedQueue = { stage: string; kind: 'work' | 'dead'; event?: string; url: string }
+
+/** The queues among a stack's outputs: `UnzipQueue`, `UnzipDeadLetters`, `UnzipZipLandedDeadLetters`. */
+export function queuesOf(outputs: Iterable<readonly [string | undefined, string | undefined]>): NamedQueue[] {
+  const queues: NamedQueue[] = []
+  for (const [name = '', url = ''] of outputs) {
+    const [, stage, event, kind] = /^([A-Z][a-z]+)([A-Z]\w*)??(Queue|DeadLetters)$/.exec(name) ?? []
+    if (!stage) continue
+    queues.push({
+      stage: stage.toLowerCase(),
+      kind: kind === 'Queue' ? 'work' : 'dead',
+      ...(event && { event }),
+      url,
+    })
+  }
+  return queues
+}
+
+export const sqsDepth =
+  (sqs: SQSClient) =>
+  async (url: string): Promise<Depth> => {
+    const { Attributes = {} } = await sqs.send(
+      new GetQueueAttributesCommand({
+        QueueUrl: url,
+        AttributeNames: [
+          'ApproximateNumberOfMessages',
+          'ApproximateNumberOfMessagesDelayed',
+          'ApproximateNumberOfMessagesNotVisible',
+        ],
+      }),
+    )
+    const of = (name: keyof typeof Attributes) => Number(Attributes[name] ?? 0)
+    return {
+      waiting: of('ApproximateNumberOfMessages') + of('ApproximateNumberOfMessagesDelayed'),
+      inFlight: of('ApproximateNumberOfMessagesNotVisible'),
+    }
+  }

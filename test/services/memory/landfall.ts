@@ -1,0 +1,25 @@
+import type { Landfall } from '../../../services/operations/connect.ts'
+import type { Depth } from '../../../services/operations/queues.ts'
+import { MemoryListing } from './listing.ts'
+import { memoryS3 } from './s3-client.ts'
+import { DELIVERY, PROCESSING, QUARANTINE, RAW, type World } from './world.ts'
+
+/** What people's operations see of a world. `depths` by the queue's url; without one, a queue is empty. */
+export function landfallOf(world: World, depths: Record<string, Depth> = {}) {
+  return {
+    s3: memoryS3(world.objects),
+    ledger: world.books,
+    listing: new MemoryListing(world.table),
+    datasets: ['sales'],
+    queues: ['unzip', 'convert', 'partition', 'catalog'].flatMap((stage) => [
+      { stage, kind: 'work' as const, url: stage },
+      { stage, kind: 'dead' as const, url: `${stage}-dead` },
+      { stage, kind: 'dead' as const, event: 'Landed', url: `${stage}-rule` },
+    ]),
+    depth: async (url: string) => depths[url] ?? { waiting: 0, inFlight: 0 },
+    rawBucket: RAW,
+    processingBucket: PROCESSING,
+    deliveryBucket: DELIVERY,
+    quarantineBucket: QUARANTINE,
+  } satisfies Partial<Landfall>
+}
