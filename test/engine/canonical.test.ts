@@ -249,3 +249,9 @@ test('a delimiter that dates are written with ends a field that is not quoted', 
   const contract = contractOf('date', ['M/d/yyyy'], { delimiter: '/' })
   expect(['k/1/2/2015', 'k/"1/2/2015"'].map(acceptor(contract))).toEqual([false, true])
 })
+
+test('a doubled quote is canonical in text alone: the typed reader casts other values with both', () => {
+  const minus = { quote: '-' }
+  expect(['-a--b-,-5-', '-a--b-,---5-'].map(acceptor(contractOf('int', undefined, minus)))).toEqual([true, false])
+  expect(['k,-2015--01--02-', 'k,'].map(acceptor(contractOf('date', undefined, minus)))).toEqual([false, true])
+})

@@ -146,6 +146,23 @@ test('a line that no block holds is one reject, also when its end looks like a r
   expect(rowsIn).toBe(4)
 })
 
+test.each(['\r', '\r\n'])('a line that fills a block up to its CR takes no other line along (%j)', async (end) => {
+  const blockBytes = 1 << 22
+  const long = `a,${'x'.repeat(blockBytes - 3)}`
+  for (const before of ['', 'y'.repeat(blockBytes)]) {
+    const bytes = Buffer.from([HEADER.trim(), `${before}${long}`, 'b,2', 'c,3', ''].join(end))
+    const { rowsIn, rows, rejects } = await measured(bytes, 1 << 16, blockBytes)
+    expect(sorted(rows)).toEqual(
+      sorted([
+        ['b', '2'],
+        ['c', '3'],
+      ]),
+    )
+    expect(rejects).toEqual([[2, 'malformed_row', `${before}${long}`.slice(0, 10_000)]])
+    expect(rowsIn).toBe(3)
+  }
+})
+
 test('a field just below the limit is kept whole', async () => {
   const value = 'x'.repeat(MAX_LINE_BYTES - 2)
   const { rows } = await measured(Buffer.from(`${HEADER}a,${value}\n`), 1 << 16, 1 << 22)

@@ -184,13 +184,16 @@ export class Cleaner {
 
   /** A line that fills the block: its beginning is judged, the rest of it belongs to no row. */
   #longLine(bytes: Buffer, end: number): number {
+    // A CR at the end may be the line's own.
+    const taken = bytes[end - 1] === CR ? end - 1 : end
+    this.#bytes -= end - taken
     if (!this.#inLongLine) {
       this.#line += 1
-      this.#odd(bytes.subarray(0, end))
+      this.#odd(bytes.subarray(0, taken))
       this.#line -= 1
       this.#inLongLine = true
     }
-    return end
+    return taken
   }
 }
 

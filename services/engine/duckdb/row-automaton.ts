@@ -30,7 +30,7 @@ export function rowAutomaton(plan: Plan, layout: Layout): RowAutomaton {
   return found
 }
 
-type Field = { content: Canonical | null; mayBeEmpty: boolean }
+type Field = { content: Canonical | null; mayBeEmpty: boolean; isText: boolean }
 /** `before` a field nothing of it has been read; `closed` is behind its second quote. */
 type State = { column: number; where: 'before' | 'plain' | 'quoted' | 'closed'; content: string }
 
@@ -41,13 +41,14 @@ function build(plan: Plan, { width, places }: Layout): RowAutomaton {
     const column = plan.columns[places.indexOf(place)]
     // An empty line is no row.
     const mayBeEmpty = width > 1 && !column?.required
-    return { content: column ? canonical(column) : anything, mayBeEmpty }
+    const isText = column === undefined || column.kind === 'string'
+    return { content: column ? canonical(column) : anything, mayBeEmpty, isText }
   })
   const before = (column: number): State => ({ column, where: 'before', content: fields[column]?.content?.start ?? '' })
 
   function step(state: State, byte: number): State | 'accept' | undefined {
     const { column, where } = state
-    const { content, mayBeEmpty } = fields[column] ?? { content: null, mayBeEmpty: false }
+    const { content, mayBeEmpty, isText } = fields[column] ?? { content: null, mayBeEmpty: false, isText: false }
     const inside = (where: State['where']) => {
       const next = content?.step(state.content, byte)
       return next === undefined ? undefined : { column, where, content: next }
@@ -64,8 +65,8 @@ function build(plan: Plan, { width, places }: Layout): RowAutomaton {
     }
     if (where === 'before' && byte === quote)
       return content ? { column, where: 'quoted', content: content.start } : undefined
-    // A doubled quote is one of the value.
-    if (where === 'closed') return byte === quote ? inside('quoted') : undefined
+    // A doubled quote is one of the value: for text alone, since the reader casts other types before it takes the second away.
+    if (where === 'closed') return byte === quote && isText ? inside('quoted') : undefined
     return byte === quote ? undefined : inside('plain')
   }
 

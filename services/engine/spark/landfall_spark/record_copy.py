@@ -96,8 +96,10 @@ class RecordCopy:
     def _begin_long_line(self, data: bytes) -> None:
         if self.header is None:
             self._begin(data)
-        self.target.write(data)
-        self.rest = b""
+        # A CR at the end may be the line's own.
+        line = data.removesuffix(b"\r")
+        self.target.write(line)
+        self.rest = data[len(line) :]
         self.in_long_line = True
 
 
