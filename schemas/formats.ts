@@ -44,14 +44,19 @@ export const formatGrammar = (format: string): string =>
 /** @returns what a format of a column should have been, or null if it is right. */
 export function formatProblem(format: string, kind: string): string | null {
   if (kind !== 'date' && kind !== 'timestamp') return `no formats: they belong to date and timestamp, not to ${kind}`
-  let letters: string
+  let pieces: FormatPiece[]
   try {
-    letters = parseFormat(format)
-      .map((piece) => ('token' in piece ? piece.token.slice(0, 1) : ''))
-      .join('')
+    pieces = parseFormat(format)
   } catch (error) {
     return (error as Error).message
   }
+  const isDigit = (piece: FormatPiece | undefined) =>
+    piece !== undefined && ('token' in piece || /^[0-9]/.test(piece.text))
+  const open = pieces.find((piece, i) => 'token' in piece && piece.token.length === 1 && isDigit(pieces[i + 1]))
+  // Nothing says where such a number ends: 1022015 by Mddyyyy is 2 January 2015 to one engine, 22 October 15 to another.
+  if (open && 'token' in open)
+    return `a pattern in which ${open.token}, of one or two digits, is not followed by a digit (${open.token.repeat(2)} always has two)`
+  const letters = pieces.map((piece) => ('token' in piece ? piece.token.charAt(0) : '')).join('')
   const sorted = [...letters].sort().join('')
   if (kind === 'date') return sorted === 'Mdy' ? null : 'a date pattern with year, month and day once each'
   // Capitals sort first: H hour, M month, S fraction, d day, m minute, s second, y year.

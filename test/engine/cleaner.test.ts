@@ -163,6 +163,21 @@ test.each(['\r', '\r\n'])('a line that fills a block up to its CR takes no other
   }
 })
 
+test('a line that no block holds and that begins with blanks is one reject, unless it is blank', async () => {
+  const blank = ' '.repeat(9 << 20)
+  const bytes = Buffer.from(`${HEADER}${blank}a,1\nb,2\n${blank}\n${blank}a,1${blank}\nc,3\n`)
+  const { rowsIn, rows, rejects } = await measured(bytes, 1 << 16, 1 << 22)
+  expect(sorted(rows)).toEqual(
+    sorted([
+      ['b', '2'],
+      ['c', '3'],
+    ]),
+  )
+  const original = ' '.repeat(10_000)
+  expect(rejects).toEqual([2, 5].map((line) => [line, 'malformed_row', original]))
+  expect(rowsIn).toBe(4)
+})
+
 test('a field just below the limit is kept whole', async () => {
   const value = 'x'.repeat(MAX_LINE_BYTES - 2)
   const { rows } = await measured(Buffer.from(`${HEADER}a,${value}\n`), 1 << 16, 1 << 22)

@@ -112,6 +112,30 @@ export const contracts = [
       object
     >,
   },
+  // Delimiters and quotes that values are written with.
+  {
+    source: { delimiter: ' ', quote: '-' },
+    day: ['yyyy-MM-dd', 'M/d/yyyy'],
+    at: ['yyyy-MM-dd HH:mm:ss', "yyyy-MM-dd'T'HH:mm:ss"],
+    lenient: true,
+    partitionBy: 'N',
+  },
+  {
+    source: { delimiter: '.', quote: '/' },
+    day: ['M/d/yyyy', 'yyyyMMdd'],
+    at: undefined,
+    lenient: true,
+    partitionBy: 'DAY',
+    rules: { KEY: { oneOf: ['a', 'a/b', '.', '/', 'x=y'] }, REAL: { decimal: ',' } } as Record<string, object>,
+  },
+  {
+    source: { delimiter: '\\', quote: '|' },
+    day: ['M/d/yyyy'],
+    at: ['yyyyMMddHHmmssSSS', 'yyyy-MM-dd HH:mm:ss'],
+    lenient: false,
+    partitionBy: 'TEXT',
+    rules: { BIG: { unique: true }, TEXT: { unique: true } } as Record<string, object>,
+  },
 ].map(({ source, day, at, lenient, partitionBy, rules = {} as Record<string, object> }, i) =>
   parseContract({
     dataset: `dirty_${i}`,

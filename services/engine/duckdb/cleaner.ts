@@ -40,6 +40,8 @@ export class Cleaner {
   #rows = 0
   #clean = 0
   #inLongLine = false
+  /** How a long line begins of which nothing but blanks has been seen. */
+  #blanks: string | null = null
 
   constructor(plan: Plan, key: string, rejects: RejectLog) {
     this.#plan = plan
@@ -155,10 +157,12 @@ export class Cleaner {
   /** The careful look at a line. @param broken what is wrong with the record that it would begin with the lines after it */
   #odd(line: Buffer, broken: RejectReason | null = null): void {
     if (this.#inLongLine) {
+      this.#restOfLongLine(line)
       this.#inLongLine = false
+      this.#blanks = null
       return
     }
-    if (skipBlanks(line, 0, this.#dialect.delimiter) >= line.length) return
+    if (this.#isBlank(line)) return
     if (!this.#layout) {
       this.#layout = this.#header(line)
       this.#automaton = rowAutomaton(this.#plan, this.#layout)
@@ -182,18 +186,34 @@ export class Cleaner {
     return matchHeader(fields, text, this.#plan, this.#key)
   }
 
-  /** A line that fills the block: its beginning is judged, the rest of it belongs to no row. */
+  /** A line that fills the block: its beginning is judged. */
   #longLine(bytes: Buffer, end: number): number {
     // A CR at the end may be the line's own.
     const taken = bytes[end - 1] === CR ? end - 1 : end
     this.#bytes -= end - taken
-    if (!this.#inLongLine) {
-      this.#line += 1
-      this.#odd(bytes.subarray(0, taken))
-      this.#line -= 1
-      this.#inLongLine = true
+    const line = bytes.subarray(0, taken)
+    this.#line += 1
+    if (this.#inLongLine) this.#restOfLongLine(line)
+    else {
+      if (this.#layout && this.#isBlank(line)) this.#blanks = line.toString('utf8', 0, KEPT_OF_LONG_LINE)
+      this.#odd(line)
     }
+    this.#line -= 1
+    this.#inLongLine = true
     return taken
+  }
+
+  /** Belongs to no row, but may show that the line is not blank. */
+  #restOfLongLine(line: Buffer): void {
+    if (this.#blanks === null || this.#isBlank(line)) return
+    this.#rows += 1
+    const original = this.#blanks
+    this.#rejects.add({ line: this.#line, column: null, value: null, reason: 'malformed_row', original })
+    this.#blanks = null
+  }
+
+  #isBlank(line: Buffer): boolean {
+    return skipBlanks(line, 0, this.#dialect.delimiter) >= line.length
   }
 }
 
