@@ -23,7 +23,7 @@ const TOKENS = {
 /** @throws Error naming the letters that mean nothing here. */
 export function parseFormat(format: string): FormatPiece[] {
   const pieces: FormatPiece[] = []
-  for (const [piece] of format.matchAll(/'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z]/g)) {
+  for (const [piece] of format.matchAll(/'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z]/gu)) {
     if (piece === "'") throw new Error(`a pattern whose ' is closed`)
     if (piece === "''") pieces.push({ text: "'" })
     else if (piece.startsWith("'")) pieces.push({ text: piece.slice(1, -1).replaceAll("''", "'") })

@@ -31,6 +31,8 @@ def convert(spark: SparkSession, manifest: Manifest, place: Place) -> list[Sourc
     spark.conf.set("spark.sql.codegen.wholeStage", "false")
     # Sources are written side by side: sorting their rows first would sort nearly all for nothing.
     spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", "64")
+    # Lines are known by their numbers from one read to the next: the splits must not follow the workers that come and go.
+    spark.conf.set("spark.sql.files.minPartitionNum", str(spark.sparkContext.defaultParallelism))
     plan, sources = manifest["plan"], manifest["sources"]
     local = is_local(spark)
     # One for all, as they are one read.

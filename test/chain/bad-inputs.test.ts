@@ -44,7 +44,7 @@ function words({ problem, rejected = 0, examples = [] }: Run): string {
 it('each bad input ends as the table says, with its words', async () => {
   for (const [i, input] of BAD_INPUTS.entries())
     await chain.landfall.s3.send(
-      new PutObjectCommand({ Bucket: chain.landfall.rawBucket, Key: keyOf(input, i), Body: input.body }),
+      new PutObjectCommand({ Bucket: chain.landfall.rawBucket, Key: keyOf(input, i), Body: Buffer.from(input.body) }),
     )
   const lines: string[] = []
   let accepted = 0

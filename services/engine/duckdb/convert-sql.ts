@@ -114,7 +114,7 @@ export function createOdd(plan: Plan, layout: Layout, { file }: Segment['odd']):
   ])
   const checked = withRepeats(plan, `SELECT *, CAST(${broken} AS INTEGER) AS broken FROM (${valued})`)
   const kept = [...columns.map((_, i) => `v${i}`), ...unique.map((i) => `u${i}`), 'wrong']
-  return `CREATE TEMP TABLE odd AS
+  return `CREATE OR REPLACE TEMP TABLE odd AS
     SELECT line, byte, size, ${kept.join(', ')}, ${found} AS found, ${reason} AS reason
     FROM (SELECT *, CAST(coalesce(broken, ${repeated}) AS INTEGER) AS wrong FROM (${checked}))`
 }
