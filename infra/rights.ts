@@ -17,7 +17,7 @@ const job = (scope: Construct, name: string) =>
 export const unzipRights = ({ raw, processing, delivery, quarantine, ledger }: Stateful): PolicyStatement[] => [
   books(ledger),
   list(raw, processing, delivery),
-  objects(READ, raw, 'landing/', 'data/'),
+  objects(READ, raw, 'landing/', 'data/', 'old-data/'),
   objects(WRITE, raw, 'data/', 'old-data/'),
   objects(DELETE_VERSION, raw, 'landing/', 'data/'),
   objects(DELETE, processing, 'data/'),

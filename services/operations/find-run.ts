@@ -1,6 +1,6 @@
 import { parseS3 } from '../jobs/publish.ts'
-import { datasetOf, parseProcessingKey, sourceIdOf } from '../ledger/ids.ts'
-import { ID_START, type Run, type SourceRef } from '../ledger/run.ts'
+import { datasetOf, parseDeliveryKey, parseProcessingKey, sourceIdOf } from '../ledger/ids.ts'
+import { ID_START, type Run } from '../ledger/run.ts'
 import type { Landfall } from './connect.ts'
 
 export type Books = Pick<Landfall, 'ledger' | 'datasets' | 'rawBucket' | 'processingBucket' | 'deliveryBucket'>
@@ -56,8 +56,7 @@ async function byUri(books: Books, uri: string): Promise<Run> {
 }
 
 async function byDelivered({ ledger }: Books, key: string): Promise<Run> {
-  const [, dataset, sourceId] = /^data\/([^/]+)\/[^/]+\/([^/]+)-\d{5}\.parquet$/.exec(key) ?? []
-  const source: SourceRef | undefined = dataset && sourceId ? { dataset, sourceId } : undefined
+  const source = parseDeliveryKey(key)
   const runId = source && (await ledger.head(source))?.deliveryRun
   const run = source && runId && (await ledger.run({ ...source, runId }))
   if (run) return run

@@ -1,0 +1,56 @@
+import { sourceIdOf } from '../ledger/ids.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { type Head, headKey, type SourceRef } from '../ledger/run.ts'
+import { type PublishDeps, stillLocked, withdraw, withSourceLock, type Zones } from './publish.ts'
+
+/** `landed_again`: while it was being withdrawn; the newer version stays. `unknown`: the ledger has never heard of it. */
+export type Withdrawal = 'withdrawn' | 'landed_again' | 'unknown'
+
+/**
+ * Takes out what people want no more: a CSV's rows, out of raw (its versions stay), processing and delivery. Delivery's
+ * events then wake the catalog. The history stays, and no replay or rerun brings the rows back; landing the key does.
+ *
+ * @throws TryAgain while someone else is at work on the source, or on the zip that it came in
+ */
+export async function withdrawCsv(deps: PublishDeps, source: SourceRef, zones: Zones): Promise<Withdrawal> {
+  const { ledger, objects, rawBucket } = deps
+  const head = await ledger.head(source)
+  if (!head) return 'unknown'
+  return await withZipLock(deps, source.dataset, head, async () => {
+    // First the raw object: what is at work on it finds it gone, and publishes nothing.
+    if (await objects.head(rawBucket, head.key)) await objects.remove(rawBucket, [head.key])
+    const done = await withdraw(deps, source, zones, { at: head.withdrawnAt ?? ledger.instant() })
+    return done ? 'withdrawn' : 'landed_again'
+  })
+}
+
+/** A replay of its zip that is being extracted would write the raw object again, behind our back. */
+async function withZipLock<T>(
+  deps: PublishDeps,
+  dataset: string,
+  { zipKey }: Head,
+  work: () => Promise<T>,
+): Promise<T> {
+  const zip = zipKey && { dataset, sourceId: sourceIdOf(zipKey) }
+  return zip && (await deps.ledger.head(zip)) ? await withSourceLock(deps, zip, work) : await work()
+}
+
+/** A zip itself, before its members: from then on no replay extracts it again. */
+export async function withdrawZip(deps: PublishDeps, source: SourceRef): Promise<Withdrawal> {
+  const { ledger, objects, rawBucket } = deps
+  if (!(await ledger.head(source))) return 'unknown'
+  return await withSourceLock(deps, source, async (head, owner) => {
+    if (await objects.head(rawBucket, head.key)) await objects.remove(rawBucket, [head.key])
+    const marked = await ledger.table.write([
+      {
+        update: headKey(source),
+        set: { withdrawnAt: head.withdrawnAt ?? ledger.instant() },
+        when: [...stillLocked(owner), { attribute: 'seq', is: 'equal', to: head.seq }],
+      },
+    ])
+    return marked ? 'withdrawn' : 'landed_again'
+  })
+}
+
+export const isZip = async (ledger: Ledger, source: SourceRef): Promise<boolean> =>
+  (await ledger.head(source))?.key.startsWith('landing/') ?? false
