@@ -1,6 +1,7 @@
+import { TryAgain } from '../lambda/errors.ts'
 import { sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { type Head, headKey, type SourceRef } from '../ledger/run.ts'
+import { type Head, hasEnded, headKey, type SourceRef } from '../ledger/run.ts'
 import { type PublishDeps, stillLocked, withdraw, withSourceLock, type Zones } from './publish.ts'
 
 /** `landed_again`: while it was being withdrawn; the newer version stays. `unknown`: the ledger has never heard of it. */
@@ -24,15 +25,23 @@ export async function withdrawCsv(deps: PublishDeps, source: SourceRef, zones: Z
   })
 }
 
-/** A replay of its zip that is being extracted would write the raw object again, behind our back. */
+/** An extraction of its zip would write the raw object again, behind our back: of a replayed one, or of one that has just landed. */
 async function withZipLock<T>(
   deps: PublishDeps,
   dataset: string,
   { zipKey }: Head,
   work: () => Promise<T>,
 ): Promise<T> {
+  const { ledger, objects, rawBucket } = deps
   const zip = zipKey && { dataset, sourceId: sourceIdOf(zipKey) }
-  return zip && (await deps.ledger.head(zip)) ? await withSourceLock(deps, zip, work) : await work()
+  if (!zip || !(await ledger.head(zip))) return await work()
+  return await withSourceLock(deps, zip, async () => {
+    const landed = await objects.head(rawBucket, zipKey)
+    const seen = landed && (await ledger.runs(zip)).find(({ versionId }) => versionId === landed.versionId)
+    if (landed && !(seen && hasEnded(seen.state)))
+      throw new TryAgain('zip_in_work', `${zipKey} has landed again and is not extracted yet. Try again in a moment.`)
+    return await work()
+  })
 }
 
 /** A zip itself, before its members: from then on no replay extracts it again. */

@@ -1,3 +1,4 @@
+import { TryAgain } from '../../../services/lambda/errors.ts'
 import { memberFolderOf } from '../../../services/ledger/ids.ts'
 import { csv, rowsOf } from '../memory/engine.ts'
 import type { World } from '../memory/world.ts'
@@ -92,7 +93,10 @@ export const steps: Record<string, (random: Random) => (world: World, model: Mod
     const sources = model.sources()
     const key = pick(random, sources)
     if (key === undefined) return 'nothing'
-    const done = await world.withdraw(key)
+    const done = await world.withdraw(key).catch((error: unknown) => {
+      if (error instanceof TryAgain) return error.code
+      throw error
+    })
     if (done === 'withdrawn') model.withdrawn(key)
     return `${key} ${done}`
   },
