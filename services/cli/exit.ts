@@ -1,3 +1,6 @@
+import type { Run } from '../ledger/run.ts'
+import { wentWell } from '../operations/outcome.ts'
+
 /** What the exit code says to a script. */
 export const EXIT = {
   done: 0,
@@ -9,6 +12,9 @@ export const EXIT = {
   /** As a shell says it of Ctrl-C. */
   interrupted: 130,
 } as const
+
+/** For a command that has waited for these. */
+export const exitOf = (runs: Run[]): number => (runs.every(wentWell) ? EXIT.done : EXIT.refused)
 
 /** What a person can mend in the command itself: nothing was done. */
 export class WrongUsage extends Error {}

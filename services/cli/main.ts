@@ -7,6 +7,7 @@ import { NotConfirmed } from './confirm.ts'
 import { EXIT, EXIT_HELP, WrongUsage } from './exit.ts'
 import { paint } from './format.ts'
 import { endWith, exitCode, listen, signal } from './process.ts'
+import { registerRedoing } from './redoing-commands.ts'
 import { lostRuntime, NothingUp } from './runtime.ts'
 import { registerRuntime } from './runtime-commands.ts'
 import { say } from './screen.ts'
@@ -20,6 +21,7 @@ const program = new Command('landfall')
 
 registerRuntime(program)
 registerSeeing(program)
+registerRedoing(program)
 
 const USAGE = [NotLandable, NothingUp, NoSuchRun, WrongUsage]
 const REFUSED = [QueryFailed, NotThere]
