@@ -125,14 +125,15 @@ function runCells({ refs, runs, undelivered }: Letter): string[] {
 
 /** Of each run once, whatever number of messages name it. */
 function reasons(queues: DeadQueue[]): string[] {
-  const letters = queues.flatMap(({ letters }) => letters)
-  const told = new Map<string, string>()
-  for (const { id, runs, undelivered, about } of letters) {
-    for (const { runId, problem } of runs)
-      if (problem) told.set(runId, `${paint('red', shortId({ runId }))}  ${visible(problem.message)}`)
-    if (undelivered !== undefined) told.set(id, `${visible(about, 100)}  EventBridge: ${visible(undelivered)}`)
+  const told = new Map<string, [name: string, words: string]>()
+  for (const { id, runs, undelivered, about } of queues.flatMap(({ letters }) => letters)) {
+    for (const { runId, problem } of runs) if (problem) told.set(runId, [shortId({ runId }), problem.message])
+    if (undelivered !== undefined) told.set(id, [visible(about, 100), `EventBridge: ${undelivered}`])
   }
-  const lines = [...told.values()].slice(0, TOLD).map((line) => wrap(line, WIDTH, '  '))
+  const lines = [...told.values()].slice(0, TOLD).map(([name, words]) => {
+    const wrapped = wrap(`${name}  ${visible(words)}`, WIDTH, '  ')
+    return `${paint('red', name)}${wrapped.slice(name.length)}`
+  })
   if (told.size > TOLD) lines.push(`… and ${count(told.size - TOLD)} more: landfall show RUN`)
   return lines.length > 0 ? [lines.join('\n')] : []
 }
