@@ -6,9 +6,8 @@ import type { Run } from '../ledger/run.ts'
 import { connect, type Landfall } from '../operations/connect.ts'
 import { follow } from '../operations/follow.ts'
 import { checkFiles, type Landing, land } from '../operations/land.ts'
-import { wentWell } from '../operations/outcome.ts'
 import { type Answer, query } from '../operations/query.ts'
-import { EXIT } from './exit.ts'
+import { EXIT, exitOf } from './exit.ts'
 import { plural } from './format.ts'
 import { forgetUp, lockUp, readUp, target, writeUp } from './runtime.ts'
 import { SAMPLE_DATABASE, SAMPLE_QUERY, writeSample } from './sample.ts'
@@ -16,8 +15,6 @@ import { answerTable, clock, describe, print, say, summary } from './screen.ts'
 
 type Common = { json?: boolean; signal: AbortSignal }
 type OnRuntime = Common & { engine: Engine }
-
-const code = (runs: Run[]) => (runs.every(wentWell) ? EXIT.done : EXIT.refused)
 
 async function landAll(
   landfall: Landfall,
@@ -57,7 +54,7 @@ export async function start(
       const answer = dataset === 'sales' ? await query(landfall, SAMPLE_QUERY, SAMPLE_DATABASE, signal) : undefined
       if (json) print(JSON.stringify({ runs, answer, milliseconds: Math.round(performance.now() - began) }))
       else showStart(runs, answer)
-      return code(runs)
+      return exitOf(runs)
     } finally {
       landfall.close()
     }
@@ -138,7 +135,7 @@ export async function landFiles(files: string[], { dataset, wait, json, aws, sig
     const runs = await watch(landfall, landings, tick, signal)
     if (json) print(JSON.stringify({ landed: landings, runs }))
     else print(`\n${summary(runs)}`)
-    return code(runs)
+    return exitOf(runs)
   } finally {
     landfall.close()
   }

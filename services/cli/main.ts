@@ -3,9 +3,11 @@ import { NoSuchRun } from '../operations/find-run.ts'
 import { NotLandable } from '../operations/land.ts'
 import { QueryFailed } from '../operations/query.ts'
 import { NotThere } from '../operations/rejects.ts'
+import { NotConfirmed } from './confirm.ts'
 import { EXIT, EXIT_HELP, WrongUsage } from './exit.ts'
 import { paint } from './format.ts'
 import { endWith, exitCode, listen, signal } from './process.ts'
+import { registerRedoing } from './redoing-commands.ts'
 import { lostRuntime, NothingUp } from './runtime.ts'
 import { registerRuntime } from './runtime-commands.ts'
 import { say } from './screen.ts'
@@ -19,6 +21,7 @@ const program = new Command('landfall')
 
 registerRuntime(program)
 registerSeeing(program)
+registerRedoing(program)
 
 const USAGE = [NotLandable, NothingUp, NoSuchRun, WrongUsage]
 const REFUSED = [QueryFailed, NotThere]
@@ -26,6 +29,10 @@ const REFUSED = [QueryFailed, NotThere]
 async function codeOf(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
   if (signal.aborted) return EXIT.interrupted
+  if (error instanceof NotConfirmed) {
+    say(error.message)
+    return EXIT.refused
+  }
   say(`${paint('red', 'error:', process.stderr)} ${await inWords(error)}`)
   if (USAGE.some((kind) => error instanceof kind)) return EXIT.usage
   return REFUSED.some((kind) => error instanceof kind) ? EXIT.refused : EXIT.broken

@@ -3,6 +3,7 @@ import { ENGINES } from '../../infra/engine.ts'
 
 export const JSON_OPTION = ['--json', 'print JSON to standard output; progress stays on standard error'] as const
 export const AWS_OPTION = ['--aws', 'work on the stacks deployed to AWS, with your credentials and region'] as const
+export const YES_OPTION = ['--yes', 'do it without asking; needed where there is no terminal, and with --json'] as const
 export const DATASET_OPTION = [
   '--dataset <name>',
   'dataset of the files, a contract in schemas/datasets',

@@ -13,6 +13,17 @@ export function endsByInterrupt(): void {
   manner = 'end'
 }
 
+/** While a question stands, nothing has been put up yet: whoever asks hears of an interrupt, and says what it means. */
+export async function quietly<T>(work: () => Promise<T>): Promise<T> {
+  const before = manner
+  manner = 'end'
+  try {
+    return await work()
+  } finally {
+    manner = before
+  }
+}
+
 /** What the process will end with. */
 export let exitCode: number = EXIT.done
 export function endWith(code: number): void {

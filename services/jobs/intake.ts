@@ -1,3 +1,5 @@
+import type { z } from 'zod'
+import type { RerunAsked } from '../../events/rerun-asked.ts'
 import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import { inWords } from '../lambda/errors.ts'
 import { MAX_RECEIVES } from '../lambda/receives.ts'
@@ -39,6 +41,14 @@ export function arrivalOf({ detail, time }: S3ObjectEvent, cause: string, lastRe
     },
   }
 }
+
+export const rerunArrival = ({ detail }: z.output<typeof RerunAsked.schema>, lastReceive = false): Arrival => ({
+  bucket: detail.bucket,
+  key: detail.key,
+  cause: detail.rerun,
+  filter: { only: detail.only, since: detail.since },
+  lastReceive,
+})
 
 /** Where objects go whose folder names no dataset at all: `landing/x.zip`. */
 const NO_DATASET = 'unknown'

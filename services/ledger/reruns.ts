@@ -4,7 +4,7 @@ import { type EndState, hasEnded, type Replaced, type Run } from './run.ts'
 import type { ItemKey, Write } from './table.ts'
 
 /** What a rerun is asked for. `only`: of the sources whose newest run ended so; `since`: that landed then or later. */
-export type RerunFilter = { only?: ('failed' | 'refused')[]; since?: string }
+export type RerunFilter = { only?: ('failed' | 'refused')[]; since?: string | null }
 
 /** The one rerun of a dataset that is at work; the machine enters it before it lists, and `close` takes it out. */
 export type OpenRerun = RerunFilter & {
@@ -20,7 +20,7 @@ export type OpenRerun = RerunFilter & {
 
 /** Whether a rerun is for a source, by the runs that it has, and by when its object came to be. */
 export function fits({ only, since }: RerunFilter, runs: Run[], rerun: string, modified: Date | undefined): boolean {
-  if (since !== undefined && modified !== undefined && modified.getTime() < Date.parse(since)) return false
+  if (since && modified && modified.getTime() < Date.parse(since)) return false
   if (!only?.length) return true
   // What the rerun itself has begun says nothing, nor does what gave way to another.
   const [newest] = runs

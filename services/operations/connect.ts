@@ -7,6 +7,7 @@ import { documentClient, s3Client } from '../lambda/clients.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import { DynamoListing, type Listing } from '../ledger/listing.ts'
 import { DynamoTable } from '../ledger/table.ts'
+import { type DeadLetters, SqsDeadLetters } from './dead-letters.ts'
 import { type Depth, type NamedQueue, queuesOf, sqsDepth } from './queues.ts'
 
 /** Names of the two stacks of the app. */
@@ -29,6 +30,7 @@ export type Landfall = {
   datasets: string[]
   queues: NamedQueue[]
   depth: (url: string) => Promise<Depth>
+  deadLetters: DeadLetters
   rawBucket: string
   processingBucket: string
   deliveryBucket: string
@@ -73,6 +75,7 @@ export async function connect(target: Target = {}): Promise<Landfall> {
     datasets: Object.keys(JSON.parse(stateless('Crawlers')) as object),
     queues: queuesOf(stateless.all),
     depth: sqsDepth(sqs),
+    deadLetters: new SqsDeadLetters(sqs),
     rawBucket: stateful('RawBucket'),
     processingBucket: stateful('ProcessingBucket'),
     deliveryBucket: stateful('DeliveryBucket'),

@@ -1,5 +1,6 @@
 import { parseS3 } from '../jobs/publish.ts'
 import { datasetOf, parseDeliveryKey, parseProcessingKey, sourceIdOf } from '../ledger/ids.ts'
+import type { Ledger } from '../ledger/ledger.ts'
 import { ID_START, type Run } from '../ledger/run.ts'
 import type { Landfall } from './connect.ts'
 
@@ -55,10 +56,15 @@ async function byUri(books: Books, uri: string): Promise<Run> {
   )
 }
 
-async function byDelivered({ ledger }: Books, key: string): Promise<Run> {
+/** The run whose rows the table has now of the source that an object of the delivery zone is of. */
+export async function runDelivered(ledger: Ledger, key: string): Promise<Run | undefined> {
   const source = parseDeliveryKey(key)
   const runId = source && (await ledger.head(source))?.deliveryRun
-  const run = source && runId && (await ledger.run({ ...source, runId }))
+  return source && runId ? await ledger.run({ ...source, runId }) : undefined
+}
+
+async function byDelivered({ ledger }: Books, key: string): Promise<Run> {
+  const run = await runDelivered(ledger, key)
   if (run) return run
   throw new NoSuchRun(`${key} of the delivery bucket is of no source whose rows the ledger has in the table now.`)
 }

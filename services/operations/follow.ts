@@ -25,7 +25,7 @@ export const memberRuns = (zip: Run): RunRef[] =>
  * @returns all runs, zips before their members
  */
 export async function follow(
-  { ledger }: Landfall,
+  { ledger }: Pick<Landfall, 'ledger'>,
   landed: RunRef[],
   { onChange, signal }: FollowOptions = {},
 ): Promise<Run[]> {

@@ -44,7 +44,7 @@ function summary(dataset: string, open: OpenRerun, rows: RerunRow[], settledAt: 
     rerun,
     execution,
     prefix,
-    ...(only && { only }),
+    ...(only?.length && { only }),
     ...(since && { since }),
     ...(dryRun && { dryRun }),
     startedAt,

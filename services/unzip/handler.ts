@@ -1,5 +1,6 @@
+import { RerunAsked } from '../../events/rerun-asked.ts'
 import { ZipLanded } from '../../events/zip-landed.ts'
-import { arrivalOf } from '../jobs/intake.ts'
+import { arrivalOf, rerunArrival } from '../jobs/intake.ts'
 import { contracts, ledger, objects, s3, unique } from '../lambda/clients.ts'
 import { readEnv, UnzipEnv } from '../lambda/env.ts'
 import { on, stage } from '../lambda/stage.ts'
@@ -24,6 +25,10 @@ const wired = (): UnzipDeps => {
 export const handler = stage([
   on(ZipLanded, async (event, { replay, lastReceive }) => {
     await zipLanded(wired(), arrivalOf(event, replay ?? LIVE, lastReceive))
+    return undefined
+  }),
+  on(RerunAsked, async (event, { lastReceive }) => {
+    await zipLanded(wired(), rerunArrival(event, lastReceive))
     return undefined
   }),
 ])

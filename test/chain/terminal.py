@@ -1,4 +1,7 @@
-"""Runs a command on a terminal of its own, types Ctrl-C when a text has been drawn so many times, and prints what came and the exit code."""
+"""
+Runs a command on a terminal of its own, types Ctrl-C (or what TYPED has) when a text has been drawn so many times, and prints what
+came and the exit code.
+"""
 
 import json
 import os
@@ -20,7 +23,7 @@ while True:
         break
     drawn += chunk
     if not typed and drawn.count(text.encode()) >= times:
-        os.write(terminal, b"\x03")
+        os.write(terminal, os.environ.get("TYPED", "\x03").encode())
         typed = True
 _, status = os.waitpid(pid, 0)
 print(json.dumps({"drawn": drawn.decode(), "code": os.waitstatus_to_exitcode(status)}))

@@ -1,0 +1,89 @@
+import { z } from 'zod'
+import { CrawlEnded } from '../../events/crawl-ended.ts'
+import { JobEnded } from '../../events/job-ended.ts'
+import { S3ObjectEvent } from '../../events/s3-object.ts'
+import { readSlot } from '../jobs/settle.ts'
+import { datasetOf, parseProcessingKey, runIdOf, sourceIdOf } from '../ledger/ids.ts'
+import type { Run, RunRef } from '../ledger/run.ts'
+import type { DeadLetter } from './dead-letters.ts'
+import { type Books, runDelivered } from './find-run.ts'
+
+/** A dead letter, and what the books know of what it tells. */
+export type Letter = DeadLetter & {
+  /** As the event calls itself; absent for what is no event. */
+  detailType?: string
+  /** The key, job run or crawler that it tells of; of what is no event, how it begins. */
+  about: string
+  /** Runs that it is of, whether or not the ledger has them. */
+  refs: RunRef[]
+  runs: Run[]
+}
+
+type Told = Pick<Letter, 'detailType' | 'about' | 'refs'>
+
+/** Of a text that is no event, in a table. */
+const SHOWN = 60
+const AnyEvent = z.object({ 'detail-type': z.string(), source: z.string() })
+
+export async function readLetter(books: Books, letter: DeadLetter): Promise<Letter> {
+  const told = await tell(books, letter.body)
+  const runs = await Promise.all(told.refs.map((ref) => books.ledger.run(ref)))
+  return { ...letter, ...told, runs: runs.flatMap((run) => run ?? []) }
+}
+
+async function tell(books: Books, body: string): Promise<Told> {
+  const event = parsed(body)
+  const object = S3ObjectEvent.safeParse(event)
+  if (object.success) return await ofObject(books, object.data)
+  const job = JobEnded.schema.safeParse(event)
+  if (job.success) {
+    const { jobRunId } = job.data.detail
+    return { detailType: job.data['detail-type'], about: jobRunId, refs: await inJob(books, jobRunId) }
+  }
+  const crawl = CrawlEnded.schema.safeParse(event)
+  if (crawl.success) return { detailType: crawl.data['detail-type'], about: crawl.data.detail.crawlerName, refs: [] }
+  const other = AnyEvent.safeParse(event)
+  if (other.success) return { detailType: other.data['detail-type'], about: other.data.source, refs: [] }
+  return { about: body.slice(0, SHOWN), refs: [] }
+}
+
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
+}
+
+async function ofObject(books: Books, event: S3ObjectEvent): Promise<Told> {
+  const { bucket, object } = event.detail
+  const { key } = object
+  const told = { detailType: event['detail-type'], about: key }
+  const { ledger, rawBucket, processingBucket, deliveryBucket } = books
+  if (bucket.name === rawBucket && !key.endsWith('/')) {
+    const runId = runIdOf(key, object['version-id'] ?? 'null', event['replay-name'] ?? 'live')
+    return { ...told, refs: [{ dataset: datasetOf(key) ?? 'unknown', sourceId: sourceIdOf(key), runId }] }
+  }
+  if (bucket.name === processingBucket) {
+    const found = parseProcessingKey(key)
+    if (found) return { ...told, refs: [refOf(found)] }
+  }
+  if (bucket.name === deliveryBucket) {
+    // The names in this zone have no run in them: it is that of the rows which the source has there now.
+    const run = await runDelivered(ledger, key)
+    if (run) return { ...told, refs: [refOf(run)] }
+  }
+  return { ...told, refs: [] }
+}
+
+/** The runs of the batch that this job run has in its hands still. Of one that was settled since, no one knows any more. */
+async function inJob({ ledger, datasets }: Books, jobRunId: string): Promise<RunRef[]> {
+  for (const stage of ['convert', 'partition'] as const)
+    for (const dataset of datasets) {
+      const slot = await readSlot(ledger, { stage, dataset })
+      if (slot?.jobRunId === jobRunId) return slot.items.map(({ sourceId, runId }) => ({ dataset, sourceId, runId }))
+    }
+  return []
+}
+
+const refOf = ({ dataset, sourceId, runId }: RunRef): RunRef => ({ dataset, sourceId, runId })
