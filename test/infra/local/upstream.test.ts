@@ -3,7 +3,7 @@
 import { Athena } from '@aws-sdk/client-athena'
 import { afterAll, describe, expect, it } from 'vitest'
 import { clientConfig, localAccount, localRegion } from '../../../infra/local/runtime.ts'
-import { accessKey, createRole, eventually, iam, listen, startUpstream, tlsOnlyBucket } from './support.ts'
+import { createRole, eventually, listen, startUpstream, tlsOnlyBucket, userWith } from './support.ts'
 import { Bucket, createOrders, DatabaseName, order, query } from './tables.ts'
 
 const upstream = await startUpstream()
@@ -13,17 +13,6 @@ await createOrders(upstream, 'orders', 'priced')
 await s3.putObject({ Bucket, Key: 'orders/country=Chad/a.parquet', Body: await order(1) })
 
 const Role = await createRole(upstream, Bucket, 'glue.amazonaws.com')
-
-async function userWith(action: string, resource: string) {
-  const Version = '2012-10-17'
-  const PolicyDocument = JSON.stringify({
-    Version,
-    Statement: [{ Effect: 'Allow', Action: action, Resource: resource }],
-  })
-  await iam(upstream.endpoint, 'CreateUser', { UserName: 'user' })
-  await iam(upstream.endpoint, 'PutUserPolicy', { UserName: 'user', PolicyName: 'one', PolicyDocument })
-  return await accessKey(upstream.endpoint, 'user')
-}
 
 describe('upstream MiniStack still', () => {
   it('denies plain HTTP from this machine under a TLS-only policy (secure_loopback)', async () => {
@@ -91,7 +80,9 @@ describe('upstream MiniStack still', () => {
 
   it('denies who may use a work group the state of a query in it (athena_workgroup_arn)', async () => {
     const workGroup = `arn:aws:athena:${localRegion}:${localAccount}:workgroup/primary`
-    const user = new Athena({ ...clientConfig(upstream.endpoint), credentials: await userWith('athena:*', workGroup) })
+    const may = [{ Effect: 'Allow', Action: 'athena:*', Resource: workGroup }]
+    const credentials = await userWith(upstream.endpoint, 'analyst', may)
+    const user = new Athena({ ...clientConfig(upstream.endpoint), credentials })
     const { QueryExecutionId } = await user.startQueryExecution({
       QueryString: 'SELECT 1',
       WorkGroup: 'primary',
