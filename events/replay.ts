@@ -4,3 +4,7 @@ export type Stage = (typeof STAGES)[number]
 
 /** Live events have no `replay-name`; without this, a replayed zip would also replay its CSVs. */
 export const liveOrReplayedTo = (stage: Stage) => ({ 'replay-name': [{ exists: false }, { prefix: `${stage}-` }] })
+
+/** The stage that a replay's name addresses; undefined for a name that no rule hears. */
+export const addressedStage = (replay: string): Stage | undefined =>
+  STAGES.find((stage) => replay.startsWith(`${stage}-`))

@@ -66,6 +66,16 @@ export interface Config {
   /** How long a replaced or deleted object of a versioned bucket can still be had back. */
   noncurrentVersionsExpire: Duration
   resultsExpire: Duration
+  /**
+   * How long object events are kept for replays, in whole days; EventBridge counts from when an event came. A replay that
+   * reaches further back than this finds nothing there: a rerun, which lists the bucket, still does.
+   */
+  archiveRetention: Duration
+  /**
+   * Reruns by the clock: for each dataset named here, when all its sources are run again, as EventBridge writes schedules:
+   * `cron(0 3 ? * SUN *)`, `rate(7 days)`, in UTC.
+   */
+  rerunSchedule: Record<string, string>
 
   logRetention: RetentionDays
   logLevel: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
@@ -97,6 +107,8 @@ export const aws: Config = {
   pointInTimeRecovery: true,
   noncurrentVersionsExpire: Duration.days(90),
   resultsExpire: Duration.days(30),
+  archiveRetention: Duration.days(90),
+  rerunSchedule: {},
   logRetention: RetentionDays.THREE_MONTHS,
   logLevel: 'INFO',
   alarms: true,
@@ -119,6 +131,7 @@ export const laptop = (overrides: Partial<Config> = {}): Config => ({
   pointInTimeRecovery: false,
   noncurrentVersionsExpire: Duration.days(1),
   resultsExpire: Duration.days(1),
+  archiveRetention: Duration.days(1),
   logRetention: RetentionDays.ONE_DAY,
   alarms: false,
   memory: { unzip: 512, convert: 512, partition: 512, catalog: 512, sweep: 512 },

@@ -1,4 +1,5 @@
-import type { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { Stack } from 'aws-cdk-lib/core'
 import type { Construct } from 'constructs'
 import type { JobStage } from './config.ts'
 import { books, DELETE, DELETE_VERSION, glue, list, objects, READ, tables, WRITE } from './grants.ts'
@@ -17,7 +18,7 @@ const job = (scope: Construct, name: string) =>
 export const unzipRights = ({ raw, processing, delivery, quarantine, ledger }: Stateful): PolicyStatement[] => [
   books(ledger),
   list(raw, processing, delivery),
-  objects(READ, raw, 'landing/', 'data/'),
+  objects(READ, raw, 'landing/', 'data/', 'old-data/'),
   objects(WRITE, raw, 'data/', 'old-data/'),
   objects(DELETE_VERSION, raw, 'landing/', 'data/'),
   objects(DELETE, processing, 'data/'),
@@ -88,4 +89,22 @@ export const sweepRights = (scope: Construct, stateful: Stateful, glue: Glue): P
   ...convertRights(scope, stateful, glue),
   ...partitionRights(scope, stateful, glue),
   ...catalogRights(scope, stateful, glue),
+]
+
+/**
+ * A rerun lists keys and asks for them; what is done then, the stages do. In the ledger it has its own rows only, and
+ * what it puts on the bus can pass for no event of S3 or Glue.
+ */
+export const rerunRights = (scope: Construct, { raw, ledger }: Pick<Stateful, 'raw' | 'ledger'>): PolicyStatement[] => [
+  list(raw),
+  new PolicyStatement({
+    actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+    resources: [ledger.tableArn],
+    conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['RERUN#*', 'CAUSE#*'] } },
+  }),
+  new PolicyStatement({
+    actions: ['events:PutEvents'],
+    resources: [Stack.of(scope).formatArn({ service: 'events', resource: 'event-bus', resourceName: 'default' })],
+    conditions: { 'ForAllValues:StringEquals': { 'events:source': ['landfall'] } },
+  }),
 ]

@@ -1,7 +1,8 @@
 import { CfnRule } from 'aws-cdk-lib/aws-events'
-import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { CfnPermission, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { CfnPermission, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
+import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import type { Config } from './config.ts'
 import { deadLetters } from './queue.ts'
@@ -11,7 +12,7 @@ export interface RuleProps {
   description: string
   /** An EventBridge pattern as its event's module says it, or a schedule expression. */
   on: { pattern: object } | { schedule: string }
-  target: Queue | LambdaFunction
+  target: Queue | LambdaFunction | { machine: StateMachine; input: object }
 }
 
 /**
@@ -20,17 +21,19 @@ export interface RuleProps {
  */
 export class Rule extends Construct {
   readonly deadLetters: Queue
+  readonly ruleArn: string
 
   constructor(scope: Construct, id: string, { config, description, on, target }: RuleProps) {
     super(scope, id)
     this.deadLetters = deadLetters(this, 'DeadLetters', config, `EventBridge could not deliver: ${description}.`)
 
-    const arn = target instanceof Queue ? target.queueArn : target.functionArn
     const rule = new CfnRule(this, 'Rule', {
       description,
       ...('pattern' in on ? { eventPattern: on.pattern } : { scheduleExpression: on.schedule }),
-      targets: [{ id: 'target', arn, deadLetterConfig: { arn: this.deadLetters.queueArn } }],
+      targets: [{ id: 'target', ...this.aim(target), deadLetterConfig: { arn: this.deadLetters.queueArn } }],
     })
+
+    this.ruleArn = rule.attrArn
 
     const queues = target instanceof Queue ? [this.deadLetters, target] : [this.deadLetters]
     for (const queue of queues) {
@@ -45,7 +48,7 @@ export class Rule extends Construct {
         }),
       )
     }
-    if (!(target instanceof Queue)) {
+    if (target instanceof LambdaFunction) {
       new CfnPermission(this, 'Invoke', {
         action: 'lambda:InvokeFunction',
         functionName: target.functionName,
@@ -53,5 +56,17 @@ export class Rule extends Construct {
         sourceArn: rule.attrArn,
       })
     }
+  }
+
+  private aim(target: RuleProps['target']): Pick<CfnRule.TargetProperty, 'arn' | 'roleArn' | 'input'> {
+    if (target instanceof Queue) return { arn: target.queueArn }
+    if (target instanceof LambdaFunction) return { arn: target.functionArn }
+    // Queues and functions say themselves who may call them; a state machine cannot.
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('events.amazonaws.com'),
+      description: 'Landfall: a rule may start its state machine',
+    })
+    target.machine.grantStartExecution(role)
+    return { arn: target.machine.stateMachineArn, roleArn: role.roleArn, input: JSON.stringify(target.input) }
   }
 }

@@ -6,6 +6,7 @@ import type { Construct } from 'constructs'
 import { glueTable } from '../schemas/compiler/glue-table.ts'
 import type { Contract } from '../schemas/contract.ts'
 import { rejectsTable } from '../schemas/rejects.ts'
+import { Archive } from './archive.ts'
 import { bucket, notify, zone } from './bucket.ts'
 import type { Config } from './config.ts'
 
@@ -14,7 +15,7 @@ export interface StatefulProps extends StackProps {
   contracts: Contract[]
 }
 
-/** What must outlive a deployment: the zones, the ledger, and the catalog's databases and tables. */
+/** What must outlive a deployment: the zones, the ledger, the catalog's databases and tables, and the archive of events. */
 export class Stateful extends Stack {
   readonly contracts: Contract[]
   readonly raw: Bucket
@@ -38,6 +39,8 @@ export class Stateful extends Stack {
     this.results = bucket(this, 'Results', config, { lifecycleRules: [{ expiration: config.resultsExpire }] })
     this.ledger = this.createLedger(config)
     this.createCatalog(config)
+    // Here and not beside the rules: it must still have what happened before the stages were deployed anew.
+    const archive = new Archive(this, 'ObjectEvents', { config, buckets: [this.raw, this.processing, this.delivery] })
 
     const outputs = {
       RawBucket: this.raw.bucketName,
@@ -47,6 +50,7 @@ export class Stateful extends Stack {
       StagingBucket: this.staging.bucketName,
       ResultsBucket: this.results.bucketName,
       LedgerTable: this.ledger.tableName,
+      Archive: archive.archiveArn,
     }
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value })
   }

@@ -5,11 +5,13 @@ import { CsvLanded } from '../events/csv-landed.ts'
 import { DeliveryChanged } from '../events/delivery-changed.ts'
 import { JobEnded } from '../events/job-ended.ts'
 import { ParquetProcessed } from '../events/parquet-processed.ts'
+import { RerunAsked } from '../events/rerun-asked.ts'
 import { ZipLanded } from '../events/zip-landed.ts'
 import type { CatalogEnv, ConvertEnv, Environment, PartitionEnv, SweepEnv, UnzipEnv } from '../services/lambda/env.ts'
 import type { Config, StageName } from './config.ts'
 import { Crawler } from './crawler.ts'
 import { Job } from './jobs.ts'
+import { Rerun } from './rerun.ts'
 import { catalogRights, convertRights, partitionRights, sweepRights, unzipRights } from './rights.ts'
 import { Stage } from './stage.ts'
 import type { Stateful } from './stateful.ts'
@@ -22,6 +24,9 @@ export interface StatelessProps extends StackProps {
   /** Folder with each function's code. */
   functions: Record<StageName, string>
 }
+
+/** Events that the archive keeps. */
+const OBJECT_EVENTS = Object.keys({ ZipLanded, CsvLanded, ParquetProcessed, DeliveryChanged })
 
 /** What can be thrown away and deployed again: stages, jobs, crawlers, Athena's workgroup. */
 export class Stateless extends Stack {
@@ -60,7 +65,10 @@ export class Stateless extends Stack {
         QUARANTINE_BUCKET,
       } satisfies Environment<typeof UnzipEnv>,
       rights: unzipRights(stateful),
-      wakesOn: { ZipLanded: ZipLanded.pattern({ bucket: RAW_BUCKET }) },
+      wakesOn: {
+        ZipLanded: ZipLanded.pattern({ bucket: RAW_BUCKET }),
+        RerunAsked: RerunAsked.pattern({ bucket: RAW_BUCKET, prefix: ZipLanded.prefix }),
+      },
     })
     const convert = new Stage(this, 'Convert', {
       name: 'convert',
@@ -76,6 +84,7 @@ export class Stateless extends Stack {
       rights: convertRights(this, stateful, glue),
       wakesOn: {
         CsvLanded: CsvLanded.pattern({ bucket: RAW_BUCKET }),
+        RerunAsked: RerunAsked.pattern({ bucket: RAW_BUCKET, prefix: CsvLanded.prefix }),
         JobEnded: JobEnded.pattern({ jobName: jobs.convert }),
       },
     })
@@ -124,6 +133,9 @@ export class Stateless extends Stack {
       rights: sweepRights(this, stateful, glue),
     })
 
+    const datasets = contracts.map(({ dataset }) => dataset)
+    const rerun = new Rerun(this, 'Rerun', { config, stateful, datasets })
+
     const queries = new WorkGroup(this, 'Queries', { config, stateful })
 
     const outputs: Record<string, string> = {
@@ -135,13 +147,21 @@ export class Stateless extends Stack {
       SweepDeadLetters: sweep.deadLetters.queueUrl,
       SweepEveryMinuteDeadLetters: sweep.rule.deadLetters.queueUrl,
       SweepFunction: sweep.function.functionName,
+      RerunMachine: rerun.machine.stateMachineArn,
+    }
+    for (const [dataset, { deadLetters }] of Object.entries(rerun.schedules)) {
+      const name = dataset.replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase())
+      outputs[`Rerun${name}DeadLetters`] = deadLetters.queueUrl
     }
     for (const stage of [unzip, convert, partition, catalog]) {
       outputs[`${stage.node.id}Queue`] = stage.queue.queueUrl
       outputs[`${stage.node.id}DeadLetters`] = stage.deadLetters.queueUrl
       outputs[`${stage.node.id}Function`] = stage.function.functionName
-      for (const [event, { deadLetters }] of Object.entries(stage.rules))
+      for (const [event, { deadLetters, ruleArn }] of Object.entries(stage.rules)) {
         outputs[`${stage.node.id}${event}DeadLetters`] = deadLetters.queueUrl
+        // A replay names the rules that it is for.
+        if (OBJECT_EVENTS.includes(event)) outputs[`${stage.node.id}${event}Rule`] = ruleArn
+      }
     }
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value })
   }

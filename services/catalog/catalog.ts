@@ -1,4 +1,5 @@
 import pMap from 'p-map'
+import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { Contract } from '../../schemas/contract.ts'
 import { partitionOfFolder } from '../../schemas/hive.ts'
 import type { CatalogPartition, Glue } from '../jobs/glue.ts'
@@ -14,9 +15,10 @@ import {
   noRefusal,
   noteRefusal,
 } from '../ledger/catalog-state.ts'
+import { isMeant, tableReplayed } from '../ledger/causes.ts'
+import { datasetOf, parseDeliveryKey } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, queuePk } from '../ledger/queue.ts'
-import { runKey } from '../ledger/run.ts'
 
 export type CatalogDeps = {
   ledger: Ledger
@@ -44,6 +46,26 @@ async function until(deps: CatalogDeps, patience: number, ready: () => Promise<b
     if (deps.ledger.now().getTime() >= deadline) return false
     await deps.sleep(STEP_MS)
   }
+}
+
+/**
+ * A change of the delivery zone, live or replayed.
+ * @returns the dataset whose table it is of, if it has one
+ */
+export async function deliveryChanged(
+  { ledger, contracts }: Pick<CatalogDeps, 'ledger' | 'contracts'>,
+  { detail }: S3ObjectEvent,
+  replay?: string,
+): Promise<string | undefined> {
+  const { key, 'version-id': version } = detail.object
+  const dataset = datasetOf(key)
+  if (dataset === undefined || !contracts.has(dataset)) return undefined
+  if (replay) {
+    const about = { key, version, dataset, sourceId: parseDeliveryKey(key)?.sourceId }
+    if (!(await isMeant(ledger, replay, about))) return undefined
+    await ledger.table.write([tableReplayed(replay, dataset)])
+  }
+  return dataset
 }
 
 export type Woken = 'crawling' | 'busy' | 'settled' | 'idle'
@@ -118,9 +140,7 @@ async function orSay<T>(deps: CatalogDeps, dataset: string, work: () => Promise<
         problem: { code: 'catalog_refused', message },
         endedAt: ledger.instant(),
       } as const
-      await ledger.table.write([
-        { update: runKey(run), set: failed, when: [{ attribute: 'state', is: 'equal', to: 'published' }] },
-      ])
+      await ledger.update(run, failed, [], [], [{ attribute: 'state', is: 'equal', to: 'published' }])
     }
     throw error
   }
@@ -183,7 +203,7 @@ async function settleRun(ledger: Ledger, dataset: string, item: Queued, present:
   if (head?.deliveryRun !== item.runId) {
     const message = `The rows of this version of ${run.key} were replaced or withdrawn before they were queryable.`
     await ledger.update(
-      ref,
+      run,
       { state: 'superseded', problem: { code: 'superseded', message }, endedAt, spanCatalog },
       leave,
     )
@@ -194,8 +214,8 @@ async function settleRun(ledger: Ledger, dataset: string, item: Queued, present:
   if (lost.length > 0 && head.lockOwner !== undefined) return
   if (lost.length > 0) {
     const message = `${lost.length} partitions that were published of ${run.key} are not in the delivery zone, first ${lost[0]}. Someone else deleted them; land the file again.`
-    await ledger.update(ref, { state: 'failed', problem: { code: 'imbalance', message }, endedAt, spanCatalog }, leave)
+    await ledger.update(run, { state: 'failed', problem: { code: 'imbalance', message }, endedAt, spanCatalog }, leave)
     return
   }
-  await ledger.update(ref, { state: 'delivered', endedAt, spanCatalog }, leave, ['problem'])
+  await ledger.update(run, { state: 'delivered', endedAt, spanCatalog }, leave, ['problem'])
 }

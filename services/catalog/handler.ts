@@ -4,8 +4,8 @@ import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
 import { CatalogEnv, readEnv } from '../lambda/env.ts'
 import { on, stage } from '../lambda/stage.ts'
 import { markDirty } from '../ledger/catalog-state.ts'
-import { datasetOf } from '../ledger/ids.ts'
-import { type CatalogDeps, crawlEnded, wake } from './catalog.ts'
+import { closeRerun } from '../rerun/close.ts'
+import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from './catalog.ts'
 
 const wired = (): CatalogDeps => {
   const env = readEnv(CatalogEnv)
@@ -22,15 +22,13 @@ const wired = (): CatalogDeps => {
 
 export const handler = stage(
   [
-    on(DeliveryChanged, async ({ detail }) => {
-      const dataset = datasetOf(detail.object.key)
-      return dataset !== undefined && contracts().has(dataset) ? dataset : undefined
-    }),
+    on(DeliveryChanged, (event, { replay }) => deliveryChanged(wired(), event, replay)),
     on(CrawlEnded, async ({ detail }) => {
       const deps = wired()
       const [dataset] = Object.entries(deps.crawlers).find(([, crawler]) => crawler === detail.crawlerName) ?? []
       if (!dataset) return undefined
       await crawlEnded(deps, dataset)
+      await closeRerun(deps.ledger, dataset)
       await wake(deps, dataset)
       return undefined
     }),

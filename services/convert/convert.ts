@@ -1,7 +1,6 @@
-import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { Contract } from '../../schemas/contract.ts'
 import type { SourceReport } from '../../schemas/report.ts'
-import { type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
+import { type Arrival, type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
 import { type PublishDeps, parseS3, publish } from '../jobs/publish.ts'
 import { endRun, type JobTimes } from '../jobs/settle.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
@@ -31,13 +30,8 @@ export const judgeCsv =
   }
 
 /** Registers and queues a CSV; the stage dispatches afterwards. */
-export async function csvLanded(
-  deps: ConvertDeps,
-  event: S3ObjectEvent,
-  cause: string,
-  lastReceive = false,
-): Promise<string | undefined> {
-  const run = await takeIn(deps, event, 'csv', cause, judgeCsv(deps.contracts), lastReceive)
+export async function csvLanded(deps: ConvertDeps, arrival: Arrival): Promise<string | undefined> {
+  const run = await takeIn(deps, arrival, 'csv', judgeCsv(deps.contracts))
   return run?.state === 'queued' ? run.dataset : undefined
 }
 

@@ -162,7 +162,7 @@ async function refused(ledger: Ledger, queue: QueueName, items: Queued[], error:
     }
     const message = `No ${queue.stage} job could be started for ${run.key}: ${inWords(error)} Mend the cause and land it again.`
     const problem = { code: `${queue.stage}_not_started`, message }
-    await ledger.update(ref, { state: 'failed', problem, endedAt: ledger.instant() }, [leave])
+    await ledger.update(run, { state: 'failed', problem, endedAt: ledger.instant() }, [leave])
   }
 }
 
@@ -173,7 +173,7 @@ async function leaveQueue(ledger: Ledger, queue: QueueName, item: Queued, messag
   const known = await ledger.run(ref)
   if (known && !hasEnded(known.state))
     await ledger.update(
-      ref,
+      known,
       { state: 'superseded', problem: { code: 'superseded', message }, endedAt: ledger.instant() },
       [leave],
     )

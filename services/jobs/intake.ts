@@ -1,75 +1,150 @@
+import type { z } from 'zod'
+import type { RerunAsked } from '../../events/rerun-asked.ts'
 import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import { inWords } from '../lambda/errors.ts'
 import { MAX_RECEIVES } from '../lambda/receives.ts'
+import { isMeant, isRerun, LIVE } from '../ledger/causes.ts'
 import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, supersededBy } from '../ledger/ledger.ts'
+import { fits, type RerunFilter, rowEnded } from '../ledger/reruns.ts'
 import { hasEnded, type Landed, type Run } from '../ledger/run.ts'
 import type { ObjectHead, Objects } from './objects.ts'
 
 export type IntakeDeps = { ledger: Ledger; objects: Objects; quarantineBucket: string }
 
+/** What a stage is told of an object: by S3 as it landed, by a replay of that, or by a rerun, which knows only the key. */
+export type Arrival = {
+  bucket: string
+  key: string
+  cause: string
+  /** What S3's event says. */
+  event?: Pick<Landed, 'landedAt' | 'sequencer'> & { versionId?: string; etag?: string; bytes?: number }
+  /** What a rerun was asked for. */
+  filter?: RerunFilter
+  /** Afterwards the message goes to the DLQ: then what cannot even be looked at is in the books as failed. */
+  lastReceive?: boolean
+}
+
+export function arrivalOf({ detail, time }: S3ObjectEvent, cause: string, lastReceive = false): Arrival {
+  const { bucket, object } = detail
+  return {
+    bucket: bucket.name,
+    key: object.key,
+    cause,
+    lastReceive,
+    event: {
+      landedAt: new Date(time).toISOString(),
+      versionId: object['version-id'],
+      etag: object.etag,
+      bytes: object.size,
+      sequencer: object.sequencer,
+    },
+  }
+}
+
+export const rerunArrival = ({ detail }: z.output<typeof RerunAsked.schema>, lastReceive = false): Arrival => ({
+  bucket: detail.bucket,
+  key: detail.key,
+  cause: detail.rerun,
+  filter: { only: detail.only, since: detail.since },
+  lastReceive,
+})
+
 /** Where objects go whose folder names no dataset at all: `landing/x.zip`. */
 const NO_DATASET = 'unknown'
-/** Failed before anyone could look at the object. A redriven message finds it open. */
+/** Failed before anyone could look at the object. */
 const NOT_TAKEN_IN = 'not_taken_in'
+/** What a run failed with whose job never started: its message is in the DLQ, and finds it open when it is redriven. */
+const REOPENED = [NOT_TAKEN_IN, 'convert_not_started']
+
+type Judge = (key: string, dataset: string | undefined) => Ending | undefined
 
 /**
- * Enters what landed in the books: as a run to be worked on, as one that ended at once (refused by `judge`, superseded
+ * Enters what arrived in the books: as a run to be worked on, as one that ended at once (refused by `judge`, superseded
  * or gone), or, for an event seen before, as the run that it already is.
  *
- * @param lastReceive afterwards the message goes to the DLQ: then what cannot even be looked at is in the books as failed
- * @returns undefined for keys that are folders.
+ * @returns undefined for keys that are folders, and for what a replay or rerun is not meant for.
  */
 export async function takeIn(
   deps: IntakeDeps,
-  event: S3ObjectEvent,
+  arrival: Arrival,
   kind: Run['kind'],
-  cause: string,
-  judge: (key: string, dataset: string | undefined) => Ending | undefined,
-  lastReceive = false,
+  judge: Judge,
 ): Promise<Run | undefined> {
   const { ledger, objects } = deps
-  const { bucket, object } = event.detail
-  const { key } = object
-  if (key.endsWith('/')) return undefined
+  const { bucket, key, cause, event, lastReceive } = arrival
   const dataset = datasetOf(key)
-  const named = object['version-id']
+  if (key.endsWith('/') || !(await meant(ledger, arrival))) return await nothingToDo(ledger, arrival)
+  const source = { dataset: dataset ?? NO_DATASET, sourceId: sourceIdOf(key) }
+  const named = event?.versionId
   if (named) {
     // A zip that has been archived is no longer under its key: the ledger must be asked first.
-    const ref = { dataset: dataset ?? NO_DATASET, sourceId: sourceIdOf(key), runId: runIdOf(key, named, cause) }
-    const known = await ledger.run(ref)
-    if (known && hasEnded(known.state) && known.problem?.code !== NOT_TAKEN_IN) {
+    const known = await ledger.run({ ...source, runId: runIdOf(key, named, cause) })
+    if (known && hasEnded(known.state) && !isReopened(known)) {
       // A crash may have come between the two; a second time writes the same words.
       if (known.state === 'refused') await recordRefusal(deps, known)
       return known
     }
   }
   const landedAs = (current?: ObjectHead): Landed => ({
-    bucket: bucket.name,
+    bucket,
     key,
     versionId: named ?? current?.versionId ?? 'null',
-    etag: current?.etag ?? object.etag ?? '',
-    bytes: current?.bytes ?? object.size ?? 0,
-    landedAt: new Date(event.time).toISOString(),
-    ...(object.sequencer && { sequencer: object.sequencer }),
+    etag: current?.etag ?? event?.etag ?? '',
+    bytes: current?.bytes ?? event?.bytes ?? 0,
+    landedAt: event?.landedAt ?? (current?.modified ?? ledger.now()).toISOString(),
+    ...(event?.sequencer && { sequencer: event.sequencer }),
   })
   const end = judge(key, dataset)
   let current: ObjectHead | undefined
   try {
-    current = await objects.head(bucket.name, key)
+    current = await objects.head(bucket, key)
   } catch (error) {
     // What is refused by its name need not be looked at.
     if (!end) {
-      if (lastReceive) await ledger.register(kind, dataset ?? NO_DATASET, landedAs(), cause, unseen(key, error))
+      if (lastReceive) await ledger.register(kind, source.dataset, landedAs(), cause, unseen(key, error))
       throw error
     }
   }
-  const landed = landedAs(current)
-  const ending = end ?? fate(landed, current?.versionId)
-  const { run, fresh } = await ledger.register(kind, dataset ?? NO_DATASET, landed, cause, ending)
-  if (!fresh && kind === 'csv' && run.problem?.code === NOT_TAKEN_IN) return await ledger.reopen(run, landed, ending)
+  const before = cause === LIVE ? [] : await ledger.runs(source)
+  if (arrival.filter && !fits(arrival.filter, before, cause, current?.modified))
+    return await nothingToDo(ledger, arrival)
+  const kept = cause === LIVE || end ? undefined : keptCopy(before, named, current)
+  const landed = kept?.landed ?? { ...landedAs(current), ...orderOf(before, named ?? current?.versionId) }
+  const ending = end ?? (kept ? undefined : fate(landed, current?.versionId, arrival, before))
+  const { run, fresh } = await ledger.register(kind, source.dataset, landed, cause, ending, { as: kept?.as })
+  if (!fresh && kind === 'csv' && isReopened(run)) return await ledger.reopen(run, 'convert', landed, ending)
   if (run.state === 'refused') await recordRefusal(deps, run)
   return run
+}
+
+/** A rerun waits for each key that it listed: one that no run will end is ended here. */
+async function nothingToDo({ table }: Ledger, { key, cause }: Arrival): Promise<undefined> {
+  if (isRerun(cause)) await table.write(rowEnded(cause, { key, state: 'skipped' }))
+}
+
+const isReopened = ({ state, problem }: Run) => state === 'failed' && REOPENED.includes(problem?.code ?? '')
+
+async function meant(ledger: Ledger, { key, cause, event }: Arrival): Promise<boolean> {
+  if (cause === LIVE) return true
+  const about = { key, version: event?.versionId, dataset: datasetOf(key), sourceId: sourceIdOf(key) }
+  return isRerun(cause) || (await isMeant(ledger, cause, about))
+}
+
+/** A zip that was extracted is kept elsewhere: there a replay of its landing finds it. */
+function keptCopy(before: Run[], versionId: string | undefined, current: ObjectHead | undefined) {
+  if (current?.versionId === versionId) return undefined
+  const run = before.find((each) => each.versionId === versionId && each.archived)
+  if (!run) return undefined
+  const { bucket, key, etag, bytes, landedAt, sequencer, archived } = run
+  const landed: Landed = { bucket, key, versionId: run.versionId, etag, bytes, landedAt, sequencer }
+  return { landed, as: { archived } }
+}
+
+/** A rerun does not know when a version came among others; a run that its own event has caused does. */
+function orderOf(before: Run[], versionId: string | undefined): Pick<Landed, 'sequencer'> {
+  const sequencer = before.find((run) => run.versionId === versionId && run.sequencer)?.sequencer
+  return sequencer ? { sequencer } : {}
 }
 
 const unseen = (key: string, error: unknown): Ending => ({
@@ -80,13 +155,22 @@ const unseen = (key: string, error: unknown): Ending => ({
   },
 })
 
-function fate({ key, versionId }: Landed, current: string | undefined): Ending | undefined {
-  if (current === undefined)
-    return {
-      state: 'refused',
-      problem: { code: 'gone', message: `${key} was deleted before it could be read. Land it again.` },
-    }
-  return current === versionId ? undefined : supersededBy(key)
+function fate(
+  { key, versionId }: Landed,
+  current: string | undefined,
+  { cause }: Arrival,
+  before: Run[],
+): Ending | undefined {
+  if (current === versionId) return undefined
+  if (current !== undefined) return supersededBy(key)
+  const moved = before.find((run) => run.versionId === versionId && run.state === 'extracted')?.members?.[0]
+  if (moved) {
+    const message = `${key} was moved to ${moved.key} when it landed: a replay of convert, or a rerun, reads it there.`
+    return { state: 'superseded', problem: { code: 'moved', message } }
+  }
+  const message = `${key} was deleted before it could be read. Land it again.`
+  // Nobody waits for what a replay or a rerun finds gone: its landing has a run of its own, which said what became of it.
+  return { state: cause === LIVE ? 'refused' : 'superseded', problem: { code: 'gone', message } }
 }
 
 /** The words for the file's owner, where people look who have no access to the ledger. */

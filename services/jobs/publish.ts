@@ -3,7 +3,7 @@ import type { StagedPart } from '../../schemas/report.ts'
 import { TryAgain } from '../lambda/errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Head, headKey, type Run, type SourceRef, sourcePk } from '../ledger/run.ts'
-import type { Write } from '../ledger/table.ts'
+import type { Condition, Write } from '../ledger/table.ts'
 import type { Objects } from './objects.ts'
 
 /** Longer than any function runs (5 minutes), so that a publisher that still lives still holds its lock. */
@@ -65,7 +65,7 @@ export async function withSourceLock<T>(
 }
 
 /** Lock still ours, at the moment the ledger is told: a publisher that overslept its lease changes nothing. */
-export const stillLocked = (owner: string): Write['when'] => [{ attribute: 'lockOwner', is: 'equal', to: owner }]
+export const stillLocked = (owner: string): Condition[] => [{ attribute: 'lockOwner', is: 'equal', to: owner }]
 
 type ZoneKeys = { zone: Publication['zone']; bucket: string }
 
@@ -108,7 +108,10 @@ async function clear(
 export type Published = { outcome: 'published'; changed: number } | { outcome: 'superseded'; why: string }
 
 /** Whether the run's version is the one that the raw zone holds now. */
-async function outdated({ objects, rawBucket }: PublishDeps, run: Run): Promise<string | undefined> {
+export async function outdated(
+  { objects, rawBucket }: Pick<PublishDeps, 'objects' | 'rawBucket'>,
+  run: Run,
+): Promise<string | undefined> {
   const current = await objects.head(rawBucket, run.key)
   if (!current) return `${run.key} is gone from the raw zone.`
   if (current.versionId !== run.versionId) return `A newer version of ${run.key} landed.`
@@ -136,7 +139,8 @@ export async function publish(deps: PublishDeps, run: Run, publication: Publicat
     const stale = (await hasBegun(ledger, run, zone)) ? undefined : await outdated(deps, run)
     if (stale) return { outcome: 'superseded', why: stale }
     const published = zone === 'processing' ? head.processingSeq : head.deliverySeq
-    if (published !== undefined && published > run.seq)
+    const seq = run.typedBy?.seq ?? run.seq
+    if (published !== undefined && published > seq)
       return { outcome: 'superseded', why: `A run registered later has been published for ${run.key}.` }
 
     const keys = publication.objects.map(({ key }) => key)
@@ -158,7 +162,7 @@ export async function publish(deps: PublishDeps, run: Run, publication: Publicat
     const settled = await ledger.update(run, effects.run, [
       {
         update: headKey(run),
-        set: zone === 'processing' ? { processingSeq: run.seq } : { deliverySeq: run.seq, deliveryRun: run.runId },
+        set: zone === 'processing' ? { processingSeq: seq } : { deliverySeq: seq, deliveryRun: run.runId },
         when: stillLocked(owner),
       },
       ...effects.more,
@@ -168,29 +172,41 @@ export async function publish(deps: PublishDeps, run: Run, publication: Publicat
   })
 }
 
+export type Zones = { processing: string; delivery: string }
+
 /**
  * Takes a source's rows out of delivery and processing. Its raw object must be gone first: then a run still at work
  * finds it gone when it settles, and publishes nothing.
+ * @param mark for a person who wants none of its rows any more: what has not landed since stays out
+ * @returns false where the marked source has landed again meanwhile; its rows were left alone
  */
 export async function withdraw(
   deps: PublishDeps,
   source: SourceRef,
-  buckets: { processing: string; delivery: string },
-): Promise<void> {
-  if (!(await deps.ledger.head(source))) return
-  await withSourceLock(deps, source, async (head, owner) => {
+  buckets: Zones,
+  mark?: { at: string },
+): Promise<boolean> {
+  if (!(await deps.ledger.head(source))) return true
+  return await withSourceLock(deps, source, async (head, owner) => {
+    if (mark && (await deps.objects.head(head.bucket, head.key))) return false
     await clear(deps, source, { zone: 'delivery', bucket: buckets.delivery })
     await clear(deps, source, { zone: 'processing', bucket: buckets.processing })
+    const sameSeq: Condition[] = mark ? [seqOf(head)] : []
     const done = await deps.ledger.table.write([
       {
         update: headKey(source),
         // A run registered before now may not publish any more.
-        set: { processingSeq: head.seq, deliverySeq: head.seq },
+        set: { processingSeq: head.seq, deliverySeq: head.seq, ...(mark && { withdrawnAt: mark.at }) },
         remove: ['deliveryRun'],
-        when: stillLocked(owner),
+        // What lands later takes the mark away; what has landed in between must not be marked.
+        when: [...stillLocked(owner), ...sameSeq],
       },
     ])
     if (!done)
       throw new TryAgain('withdraw_contended', `${source.sourceId} was withdrawn, but the ledger changed meanwhile.`)
+    return true
   })
 }
+
+const seqOf = ({ seq }: Head): Condition =>
+  seq === undefined ? { attribute: 'seq', is: 'absent' } : { attribute: 'seq', is: 'equal', to: seq }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { GlueClient } from '@aws-sdk/client-glue'
 import { S3Client } from '@aws-sdk/client-s3'
+import { DescribeExecutionCommand, ExecutionDoesNotExist, SFNClient } from '@aws-sdk/client-sfn'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { loadContracts } from '../../schemas/contract.ts'
 import { AwsGlue } from '../jobs/glue.ts'
@@ -30,6 +31,16 @@ export const objects = once(() => new S3Objects(s3()))
 export const glue = once(() => new AwsGlue(new GlueClient()))
 export const document = once(() => documentClient())
 export const ledger = (table: string) => new Ledger(new DynamoTable(document(), table), () => new Date())
+const sfn = once(() => new SFNClient())
+/** Whether an execution of a state machine is still at work. One that AWS has forgotten is not. */
+export async function executionRuns(executionArn: string): Promise<boolean> {
+  try {
+    return (await sfn().send(new DescribeExecutionCommand({ executionArn }))).status === 'RUNNING'
+  } catch (error) {
+    if (error instanceof ExecutionDoesNotExist) return false
+    throw error
+  }
+}
 export const unique = () => randomUUID().slice(0, 8)
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 

@@ -7,6 +7,9 @@ const hash = (text: string, length: number) => createHash('sha256').update(text)
 /** Letters, digits, `.`, `_` and `-`; at most 40, so that keys stay short whatever people call their files. */
 const slug = (name: string) => name.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 40)
 
+/** For places in the ledger, whose keys are shorter than S3's may be. */
+export const keyHash = (key: string): string => hash(key, 20)
+
 /** A source is a raw key: the readable stem and a hash of the whole key, so two zips' members of one name are two sources. */
 export function sourceIdOf(rawKey: string): string {
   const stem = basename(rawKey).replace(/(\.csv)?(\.gz)?$|\.zip$/i, '')
@@ -49,6 +52,12 @@ export function parseProcessingKey(key: string): ProcessingKey | undefined {
 /** No run id in the name: a new version of a source replaces its object in place. */
 export const deliveryKey = (dataset: string, folder: string, sourceId: string, part: number) =>
   `data/${dataset}/${folder}/${sourceId}-${five(part)}.parquet`
+
+/** Whose object it is, by its key in the delivery zone. */
+export function parseDeliveryKey(key: string): { dataset: string; sourceId: string } | undefined {
+  const [, dataset, sourceId] = /^data\/([^/]+)\/[^/]+\/([^/]+)-\d{5}\.parquet$/.exec(key) ?? []
+  return dataset && sourceId ? { dataset, sourceId } : undefined
+}
 
 /** A batch names its stage and dataset, so that a job's `--manifest` argument says whose end it is. */
 export const batchIdOf = (dataset: string, unique: string) => `${dataset}~${unique}`

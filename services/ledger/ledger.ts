@@ -1,19 +1,24 @@
+import type { Stage } from '../../events/replay.ts'
 import { TryAgain } from '../lambda/errors.ts'
+import { causedItem, LIVE } from './causes.ts'
 import { runIdOf, sourceIdOf } from './ids.ts'
 import { listedAt, runOf } from './listing.ts'
 import { queueItem } from './queue.ts'
+import { endingOf, rowTakenIn } from './reruns.ts'
 import {
   type Head,
+  hasEnded,
   headKey,
   idKey,
   type Landed,
   type Problem,
+  type Replaced,
   type Run,
   type RunRef,
   runKey,
   type SourceRef,
 } from './run.ts'
-import type { Item, Table, Write } from './table.ts'
+import type { Condition, Item, Table, Write } from './table.ts'
 
 /** Attempts at an optimistic write before the message is given back; each loser has seen a winner. */
 const ATTEMPTS = 8
@@ -62,6 +67,7 @@ export class Ledger {
   /**
    * Enters one version of a raw object as a run. Idempotent: the same key, version and cause is the same run, and only
    * the first call queues it (unless it ends at once), in the same transaction.
+   * @param begins where a run begins that does not at its kind's first stage, and what is known of it already
    */
   async register(
     kind: Run['kind'],
@@ -69,6 +75,7 @@ export class Ledger {
     landed: Landed,
     cause: string,
     end?: Ending,
+    begins: { queue?: Stage; as?: Partial<Run> } = {},
   ): Promise<Registration> {
     const source = { dataset, sourceId: sourceIdOf(landed.key) }
     const ref = { ...source, runId: runIdOf(landed.key, landed.versionId, cause) }
@@ -80,7 +87,8 @@ export class Ledger {
       const at = this.instant()
       // An archived zip uncovers the version before it, whose event may come only now.
       const late = kind === 'zip' && isEarlier(landed.sequencer, head?.sequencer)
-      const ending = end ?? (late ? supersededBy(landed.key) : undefined)
+      const ending = withdrawnFate(landed, cause, head) ?? end ?? (late ? supersededBy(landed.key) : undefined)
+      const replaces = cause === LIVE ? undefined : await this.#rowsNow(source, head)
       const run: Run = {
         ...landed,
         ...ref,
@@ -89,11 +97,13 @@ export class Ledger {
         seq,
         registeredAt: at,
         state: kind === 'zip' ? 'extracting' : 'queued',
-        ...(ending && { ...ending, endedAt: at }),
         ...(kind === 'zip'
           ? { spanUnzip: { queuedAt: landed.landedAt, startedAt: at } }
           : { spanConvert: { queuedAt: at } }),
         ...(head?.zipKey && head.zipRunId && { zip: { key: head.zipKey, runId: head.zipRunId } }),
+        ...(replaces && { replaces }),
+        ...begins.as,
+        ...(ending && { ...ending, endedAt: at }),
       }
       const writes: Write[] = [
         {
@@ -106,28 +116,49 @@ export class Ledger {
             sourceId: source.sourceId,
             ...(kind === 'zip' && !late && landed.sequencer && { sequencer: landed.sequencer }),
           },
+          // Landing a key again is how a person takes its withdrawal back.
+          ...(cause === LIVE && !ending && head?.withdrawnAt && { remove: ['withdrawnAt'] }),
           when: [
             head?.seq === undefined
               ? { attribute: 'seq', is: 'absent' }
               : { attribute: 'seq', is: 'equal', to: head.seq },
+            head?.withdrawnAt === undefined
+              ? { attribute: 'withdrawnAt', is: 'absent' }
+              : { attribute: 'withdrawnAt', is: 'equal', to: head.withdrawnAt },
           ],
         },
         { put: runItem(run), when: [{ attribute: 'pk', is: 'absent' }] },
         { put: { ...idKey(run.runId), ...source } },
       ]
-      if (kind === 'csv' && !ending) writes.push({ put: queueItem('convert', run) })
+      if (cause !== LIVE) writes.push({ put: causedItem(run) })
+      const queue = begins.queue ?? (kind === 'csv' ? 'convert' : undefined)
+      if (ending) writes.push(...endingOf(run, {}))
+      else writes.push(...rowTakenIn(run), ...(queue ? [{ put: queueItem(queue, run) }] : []))
       if (await this.table.write(writes)) return { run, fresh: true }
     }
     throw new TryAgain('source_contended', `${landed.key} is being registered by many events at once.`)
   }
 
-  /** Queues a CSV that failed as it was registered; or ends it otherwise, if that is what it is worth by now. */
-  async reopen(run: Run, landed: Landed, end?: Ending): Promise<Run> {
+  /** Of which run the table has rows of a source. */
+  async #rowsNow(source: SourceRef, head: Head | undefined): Promise<Replaced | undefined> {
+    const run = head?.deliveryRun && (await this.run({ ...source, runId: head.deliveryRun }))
+    if (!run) return undefined
+    const { runId, rowsIn, accepted, rejected } = run
+    return { runId, rowsIn, accepted, rejected }
+  }
+
+  /**
+   * Queues a run again that failed before its job could start; or ends it otherwise, if that is what it is worth by now.
+   * @param landed what is known of the object now
+   */
+  async reopen(run: Run, stage: 'convert' | 'partition', landed: Partial<Landed>, end?: Ending): Promise<Run> {
     const when: Write['when'] = [{ attribute: 'state', is: 'equal', to: run.state }]
     const { problem: _, endedAt: __, ...open } = run
-    const again: Run = { ...open, ...landed, ...(end ? { ...end, endedAt: this.instant() } : { state: 'queued' }) }
+    const state = stage === 'convert' ? 'queued' : 'converted'
+    const again: Run = { ...open, ...landed, ...(end ? { ...end, endedAt: this.instant() } : { state }) }
     const writes: Write[] = [{ put: runItem(again), when }]
-    if (!end) writes.push({ put: queueItem('convert', again) })
+    if (!end) writes.push({ put: queueItem(stage, again) })
+    else writes.push(...endingOf(again, {}))
     return (await this.table.write(writes)) ? again : ((await this.run(run)) ?? again)
   }
 
@@ -135,18 +166,47 @@ export class Ledger {
   async noteMember(
     member: SourceRef & { bucket: string; key: string },
     zip: { key: string; runId: string },
+    cause: string,
   ): Promise<void> {
     const { bucket, key, dataset, sourceId } = member
     await this.table.write([
-      { update: headKey(member), set: { bucket, key, dataset, sourceId, zipKey: zip.key, zipRunId: zip.runId } },
+      {
+        update: headKey(member),
+        set: { bucket, key, dataset, sourceId, zipKey: zip.key, zipRunId: zip.runId },
+        ...(cause === LIVE && { remove: ['withdrawnAt'] }),
+      },
     ])
   }
 
-  /** Changes a run, and with it, all or nothing, whatever else the change means. */
-  async update(ref: RunRef, set: Partial<Run>, more: Write[] = [], remove: string[] = []): Promise<boolean> {
-    return await this.table.write([{ update: runKey(ref), set, remove }, ...more])
+  /**
+   * Changes a run, and with it, all or nothing, whatever else the change means. The end of a run that a rerun has caused is
+   * told to the rerun by the same transaction.
+   * @param when must hold of the run as it is in the books
+   */
+  async update(
+    run: Run,
+    set: Partial<Run>,
+    more: Write[] = [],
+    remove: string[] = [],
+    when: Condition[] = [],
+  ): Promise<boolean> {
+    const ending = set.state && hasEnded(set.state) ? endingOf(run, set) : []
+    return await this.table.write([{ update: runKey(run), set, remove, when }, ...ending, ...more])
   }
 }
+
+/** No replay or rerun takes up again what a person has withdrawn. */
+function withdrawnFate({ key }: Landed, cause: string, head: Head | undefined): Ending | undefined {
+  return cause === LIVE || head?.withdrawnAt === undefined ? undefined : withdrawn(key, head.withdrawnAt)
+}
+
+export const withdrawn = (key: string, at: string): Ending => ({
+  state: 'superseded',
+  problem: {
+    code: 'withdrawn',
+    message: `${key} was withdrawn at ${at}: no replay or rerun brings its rows back. Land it again, if they are wanted.`,
+  },
+})
 
 export const supersededBy = (key: string): Ending => ({
   state: 'superseded',

@@ -31,6 +31,11 @@ export type Span = {
 
 export type MemberLine = { name: string; key: string; sourceId: string; bytes: number; versionId?: string }
 
+/** A kept copy of a zip, in the raw zone. */
+export type Archived = { key: string; versionId: string; etag: string }
+
+export type Replaced = Pick<Run, 'runId' | 'rowsIn' | 'accepted' | 'rejected'>
+
 /** What landed: one version of one raw key. */
 export type Landed = {
   bucket: string
@@ -75,6 +80,12 @@ export type Run = Landed & {
   skipped?: { name: string; reason: string }[]
   /** Member: the zip that it came from. */
   zip?: { key: string; runId: string }
+  /** Zip: where it is kept once it is extracted. */
+  archived?: Archived
+  /** A replay of `partition`: the run whose typed rows it partitions again, and that one's place in the source's order. */
+  typedBy?: { runId: string; seq: number }
+  /** A replay or rerun: the run whose rows the table had of this source when it was registered. */
+  replaces?: Replaced
   spanUnzip?: Span
   spanConvert?: Span
   spanPartition?: Span
@@ -116,4 +127,6 @@ export type Head = {
   extractedSeq?: number
   /** Zip: the members of the version extracted last. */
   members?: MemberLine[]
+  /** Since when a person wants none of its rows. Landing its key again ends that; a replay or rerun does not. */
+  withdrawnAt?: string
 }

@@ -1,7 +1,7 @@
 import { parseS3 } from '../jobs/publish.ts'
-import { datasetOf, parseProcessingKey, sourceIdOf } from '../ledger/ids.ts'
+import { datasetOf, parseDeliveryKey, parseProcessingKey, sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { ID_START, type Run, type SourceRef } from '../ledger/run.ts'
+import { ID_START, type Run } from '../ledger/run.ts'
 import type { Landfall } from './connect.ts'
 
 export type Books = Pick<Landfall, 'ledger' | 'datasets' | 'rawBucket' | 'processingBucket' | 'deliveryBucket'>
@@ -58,8 +58,7 @@ async function byUri(books: Books, uri: string): Promise<Run> {
 
 /** The run whose rows the table has now of the source that an object of the delivery zone is of. */
 export async function runDelivered(ledger: Ledger, key: string): Promise<Run | undefined> {
-  const [, dataset, sourceId] = /^data\/([^/]+)\/[^/]+\/([^/]+)-\d{5}\.parquet$/.exec(key) ?? []
-  const source: SourceRef | undefined = dataset && sourceId ? { dataset, sourceId } : undefined
+  const source = parseDeliveryKey(key)
   const runId = source && (await ledger.head(source))?.deliveryRun
   return source && runId ? await ledger.run({ ...source, runId }) : undefined
 }

@@ -4,6 +4,7 @@ import { dispatch } from '../jobs/dispatch.ts'
 import { jobEnded } from '../jobs/job-ended.ts'
 import { PartitionEnv, readEnv } from '../lambda/env.ts'
 import { on, stage } from '../lambda/stage.ts'
+import { closeRerun } from '../rerun/close.ts'
 import { parquetProcessed } from './partition.ts'
 import { partitionStage } from './stage.ts'
 
@@ -11,11 +12,12 @@ const wired = () => partitionStage(readEnv(PartitionEnv))
 
 export const handler = stage(
   [
-    on(ParquetProcessed, (event) => parquetProcessed(wired().deps, event)),
+    on(ParquetProcessed, (event, { replay }) => parquetProcessed(wired().deps, event, replay)),
     on(JobEnded, ({ detail }) => jobEnded(wired(), detail.jobRunId)),
   ],
-  (dataset) => {
+  async (dataset) => {
     const { deps, stage } = wired()
-    return dispatch(deps, stage, dataset)
+    await dispatch(deps, stage, dataset)
+    await closeRerun(deps.ledger, dataset)
   },
 )

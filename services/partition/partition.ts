@@ -2,11 +2,13 @@ import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { Contract } from '../../schemas/contract.ts'
 import { partitionFolder } from '../../schemas/hive.ts'
 import type { SourceReport, StagedPart } from '../../schemas/report.ts'
-import { LOCK_MS, type PublishDeps, publish } from '../jobs/publish.ts'
+import { LOCK_MS, outdated, type PublishDeps, publish } from '../jobs/publish.ts'
 import { endRun, type JobTimes } from '../jobs/settle.ts'
 import { Failed, TryAgain } from '../lambda/errors.ts'
 import { whilePublishing } from '../ledger/catalog-state.ts'
+import { isMeant, noteSkipped } from '../ledger/causes.ts'
 import { deliveryKey, parseProcessingKey, processingPrefix } from '../ledger/ids.ts'
+import type { Ending } from '../ledger/ledger.ts'
 import { dueKey, duePk, queueItem } from '../ledger/queue.ts'
 import { hasEnded, type Run, type RunRef, runKey } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
@@ -21,8 +23,11 @@ export type PartitionDeps = PublishDeps & {
 const OVERDUE_MS = 15 * 60_000
 
 /** The N parts of a run, in order, or undefined while some are missing. A listing decides, whatever the ledger says. */
-export async function partsOf({ objects, processingBucket }: PartitionDeps, ref: RunRef) {
-  const listed = await objects.list(processingBucket, processingPrefix(ref.dataset, ref.sourceId, ref.runId))
+export async function partsOf(
+  { objects, processingBucket }: PartitionDeps,
+  { dataset, sourceId, runId, typedBy }: RunRef & Pick<Run, 'typedBy'>,
+) {
+  const listed = await objects.list(processingBucket, processingPrefix(dataset, sourceId, typedBy?.runId ?? runId))
   const parts = listed
     .flatMap((object) => {
       const parsed = parseProcessingKey(object.key)
@@ -33,20 +38,67 @@ export async function partsOf({ objects, processingBucket }: PartitionDeps, ref:
   return expected !== undefined && parts.length === expected ? parts : undefined
 }
 
-/** Queues a run for which all parts are there; the stage dispatches afterwards. */
-export async function parquetProcessed(deps: PartitionDeps, event: S3ObjectEvent): Promise<string | undefined> {
-  const ref = parseProcessingKey(event.detail.object.key)
+/**
+ * Queues a run for which all parts are there; the stage dispatches afterwards.
+ * @param replay its name: of a run that has been through here, a new one partitions the same typed rows again
+ */
+export async function parquetProcessed(
+  deps: PartitionDeps,
+  { detail }: S3ObjectEvent,
+  replay?: string,
+): Promise<string | undefined> {
+  const { key } = detail.object
+  const ref = parseProcessingKey(key)
   if (!ref) return undefined
+  const about = { key, dataset: ref.dataset, sourceId: ref.sourceId }
+  if (replay && !(await isMeant(deps.ledger, replay, about))) return undefined
   // Before the listing: of a run that was converted by now, the listing must show all.
   const run = await deps.ledger.run(ref)
+  if (run && replay && hasEnded(run.state) && !isReopened(run)) return await partitionAgain(deps, run, replay)
   if (!(await partsOf(deps, ref))) {
     if (run?.state === 'converted') await takenAway(deps, run)
     return undefined
   }
-  if (!run) throw new Failed('unknown_run', `${event.detail.object.key} is of a run that the ledger does not know.`)
+  if (!run) throw new Failed('unknown_run', `${key} is of a run that the ledger does not know.`)
+  // Its job could not be started, and its message comes from the dead-letter queue.
+  if (isReopened(run)) return (await deps.ledger.reopen(run, 'partition', {})).dataset
+  if (replay) await noteSkipped(deps.ledger, replay, about, 'in_work')
   if (hasEnded(run.state) || run.state === 'published') return undefined
   await enqueue(deps, run)
   return run.dataset
+}
+
+const isReopened = ({ state, problem }: Run) => state === 'failed' && problem?.code === 'partition_not_started'
+
+/** Of several parts each has an event; the first one registers the run, and the others find it. */
+async function partitionAgain(deps: PartitionDeps, typed: Run, replay: string): Promise<string | undefined> {
+  const { ledger } = deps
+  const parts = await partsOf(deps, typed)
+  const why = parts
+    ? await outdated(deps, typed)
+    : `The typed rows of this version of ${typed.key} are not kept any more.`
+  const end: Ending | undefined = why
+    ? { state: 'superseded', problem: { code: 'superseded', message: why } }
+    : undefined
+  const { rowsIn, accepted, rejected, reasons, processingRows, zip } = typed
+  const at = ledger.instant()
+  const as: Partial<Run> = {
+    state: 'converted',
+    typedBy: { runId: typed.runId, seq: typed.seq },
+    parts: parts?.length,
+    rowsIn,
+    accepted,
+    rejected,
+    reasons,
+    processingRows,
+    zip,
+    spanConvert: undefined,
+    spanPartition: { queuedAt: at },
+  }
+  const { bucket, key, versionId, etag, bytes, landedAt } = typed
+  const landed = { bucket, key, versionId, etag, bytes, landedAt }
+  const { run } = await ledger.register('csv', typed.dataset, landed, replay, end, { queue: 'partition', as })
+  return hasEnded(run.state) ? undefined : run.dataset
 }
 
 /** A second event of the same run finds it queued, or published, and changes nothing. */
@@ -89,16 +141,16 @@ export async function queueOverdue(deps: PartitionDeps, dataset: string): Promis
 /** Its source was replaced or withdrawn before this stage heard of it. If it was queued, dispatch says so. */
 async function takenAway({ ledger }: PartitionDeps, run: Run): Promise<void> {
   const message = `The typed rows of this version of ${run.key} were replaced or withdrawn before they were partitioned.`
-  await ledger.table.write([
-    {
-      update: runKey(run),
-      set: { state: 'superseded', problem: { code: 'superseded', message }, endedAt: ledger.instant() },
-      when: [
-        { attribute: 'state', is: 'equal', to: 'converted' },
-        { attribute: 'spanPartition', is: 'absent' },
-      ],
-    },
-  ])
+  await ledger.update(
+    run,
+    { state: 'superseded', problem: { code: 'superseded', message }, endedAt: ledger.instant() },
+    [],
+    [],
+    [
+      { attribute: 'state', is: 'equal', to: 'converted' },
+      { attribute: 'spanPartition', is: 'absent' },
+    ],
+  )
 }
 
 export async function partitionInputs(deps: PartitionDeps, run: Run) {

@@ -1,7 +1,9 @@
+import { csvLanded } from '../convert/convert.ts'
 import { convertStage } from '../convert/stage.ts'
-import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
+import { contracts, executionRuns, glue, ledger, objects, sleep } from '../lambda/clients.ts'
 import { readEnv, SweepEnv } from '../lambda/env.ts'
 import { logger, scheduled } from '../lambda/stage.ts'
+import type { OpenRerun } from '../ledger/reruns.ts'
 import { queueOverdue } from '../partition/partition.ts'
 import { partitionStage } from '../partition/stage.ts'
 import { sweep } from './sweep.ts'
@@ -9,10 +11,8 @@ import { sweep } from './sweep.ts'
 export const handler = scheduled(async () => {
   const env = readEnv(SweepEnv)
   const partition = partitionStage({ ...env, JOB_NAME: env.PARTITION_JOB_NAME })
-  const stages = [
-    convertStage({ ...env, JOB_NAME: env.CONVERT_JOB_NAME }),
-    { ...partition, overdue: (dataset: string) => queueOverdue(partition.deps, dataset) },
-  ]
+  const convert = convertStage({ ...env, JOB_NAME: env.CONVERT_JOB_NAME })
+  const stages = [convert, { ...partition, overdue: (dataset: string) => queueOverdue(partition.deps, dataset) }]
   const catalog = {
     ledger: ledger(env.LEDGER_TABLE),
     objects: objects(),
@@ -22,7 +22,13 @@ export const handler = scheduled(async () => {
     deliveryBucket: env.DELIVERY_BUCKET,
     sleep,
   }
-  const { swept, waits, errors } = await sweep(stages, catalog, [...contracts().keys()])
+  const reruns = {
+    isRunning: executionRuns,
+    take: async (key: string, { rerun, only, since }: OpenRerun) => {
+      await csvLanded(convert.deps, { bucket: env.RAW_BUCKET, key, cause: rerun, filter: { only, since } })
+    },
+  }
+  const { swept, waits, errors } = await sweep(stages, catalog, [...contracts().keys()], reruns)
   for (const did of swept) logger.warn('The sweep mended what a lost wake-up left', did)
   for (const why of waits) logger.info('The sweep leaves it to the next', why)
   if (errors.length > 0) throw new AggregateError(errors, `The sweep could not finish ${errors.length} of its checks`)

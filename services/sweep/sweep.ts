@@ -4,6 +4,8 @@ import { type DispatchDeps, dispatch, release } from '../jobs/dispatch.ts'
 import { readSlot, type SettleStage, settle } from '../jobs/settle.ts'
 import { LandfallError } from '../lambda/errors.ts'
 import { catalogState } from '../ledger/catalog-state.ts'
+import { closeRerun } from '../rerun/close.ts'
+import { type OverdueDeps, sweepRerun } from '../rerun/overdue.ts'
 
 /** Glue may report a crawl's end late, or never: one that was started this long ago is looked at. */
 const CRAWL_DOUBT_MS = 30_000
@@ -14,6 +16,7 @@ export type Sweepable = {
   /** Queues what should have been queued long ago. @returns how many runs */
   overdue?: (dataset: string) => Promise<number>
 }
+export type Reruns = Omit<OverdueDeps, 'ledger'>
 export type Swept = { dataset: string; stage: string; did: string }
 
 /** Every wake-up is a hint, and the sweep is the one that always comes: the same dispatch, settle and wake, each minute. */
@@ -21,6 +24,7 @@ export async function sweep(
   stages: Sweepable[],
   catalog: CatalogDeps,
   datasets: string[],
+  reruns: Reruns,
 ): Promise<{ swept: Swept[]; waits: Swept[]; errors: unknown[] }> {
   const swept: Swept[] = []
   const waits: Swept[] = []
@@ -37,6 +41,7 @@ export async function sweep(
     }
   }
   for (const dataset of datasets) {
+    await attempt(dataset, 'rerun', () => sweepRerun({ ...reruns, ledger: catalog.ledger }, dataset))
     for (const stage of stages) {
       await attempt(dataset, stage.stage.stage, () => sweepLease(stage, dataset))
       await attempt(dataset, stage.stage.stage, async () => {
@@ -52,6 +57,10 @@ export async function sweep(
     await attempt(dataset, 'catalog', async () => {
       const result = await wake(catalog, dataset, 0)
       return result === 'crawling' ? 'started the crawler' : result === 'settled' ? 'settled waiting runs' : undefined
+    })
+    await attempt(dataset, 'rerun', async () => {
+      const closed = await closeRerun(catalog.ledger, dataset)
+      return closed ? `ended ${closed.rerun}` : undefined
     })
   }
   return { swept, waits, errors }

@@ -36,6 +36,7 @@ export async function readDirectory(
   zip: ZipSource,
   prefix: string,
   limits: Limits,
+  withdrawn: ReadonlySet<string> = new Set(),
 ): Promise<{ members: Planned[]; skipped: Skipped[] }> {
   const file = await open(reader, zip)
   const members = new Map<string, Planned>()
@@ -50,7 +51,7 @@ export async function readDirectory(
     const key = memberKey(name)
     if (typeof key !== 'string') throw new ZipRefused(key.code, `${zip.key}: ${key.message}`, name)
     if (name.endsWith('/')) continue
-    const reason = isLink(entry) ? 'symbolic link' : skipReason(name)
+    const reason = reasonToSkip(entry, name) ?? (withdrawn.has(prefix + key) ? 'withdrawn' : undefined)
     if (reason !== undefined) {
       skipped.push({ name, reason })
       continue
@@ -68,6 +69,8 @@ export async function readDirectory(
   checkDeclared(zip, planned, limits)
   return { members: planned, skipped }
 }
+
+const reasonToSkip = (entry: Entry, name: string) => (isLink(entry) ? 'symbolic link' : skipReason(name))
 
 async function open(reader: ZipBytes, zip: ZipSource): Promise<ZipFile> {
   if (zip.bytes === 0) throw notAZip(zip, 'it is empty')

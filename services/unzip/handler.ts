@@ -1,7 +1,10 @@
+import { RerunAsked } from '../../events/rerun-asked.ts'
 import { ZipLanded } from '../../events/zip-landed.ts'
+import { arrivalOf, rerunArrival } from '../jobs/intake.ts'
 import { contracts, ledger, objects, s3, unique } from '../lambda/clients.ts'
 import { readEnv, UnzipEnv } from '../lambda/env.ts'
 import { on, stage } from '../lambda/stage.ts'
+import { LIVE } from '../ledger/causes.ts'
 import { type UnzipDeps, zipLanded } from './unzip.ts'
 
 const wired = (): UnzipDeps => {
@@ -20,8 +23,12 @@ const wired = (): UnzipDeps => {
 }
 
 export const handler = stage([
-  on(ZipLanded, async (event, received) => {
-    await zipLanded(wired(), event, received)
+  on(ZipLanded, async (event, { replay, lastReceive }) => {
+    await zipLanded(wired(), arrivalOf(event, replay ?? LIVE, lastReceive))
+    return undefined
+  }),
+  on(RerunAsked, async (event, { lastReceive }) => {
+    await zipLanded(wired(), rerunArrival(event, lastReceive))
     return undefined
   }),
 ])

@@ -1,12 +1,11 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import pMap from 'p-map'
-import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { Contract } from '../../schemas/contract.ts'
-import { type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
+import { type Arrival, type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
 import { type PublishDeps, stillLocked, withdraw, withSourceLock } from '../jobs/publish.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
-import type { Received } from '../lambda/stage.ts'
+import { LIVE } from '../ledger/causes.ts'
 import { memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import type { Ending } from '../ledger/ledger.ts'
 import { hasEnded, headKey, type MemberLine, type Run } from '../ledger/run.ts'
@@ -33,13 +32,10 @@ export const judgeLanded =
   }
 
 /** A zip landed: its members become CSVs in the raw zone. A CSV that landed here moves to where CSVs are read. */
-export async function zipLanded(
-  deps: UnzipDeps,
-  event: S3ObjectEvent,
-  { replay, lastReceive }: Received,
-): Promise<void> {
+export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void> {
   const { ledger } = deps
-  const known = await takeIn(deps, event, 'zip', replay ?? 'live', judgeLanded(deps.contracts), lastReceive)
+  const { lastReceive } = arrival
+  const known = await takeIn(deps, arrival, 'zip', judgeLanded(deps.contracts))
   if (!known) return
   // An earlier attempt may have died between its last word in the ledger and this.
   if (known.state === 'extracted') return await leaveLanding(deps, known)
@@ -58,7 +54,10 @@ export async function zipLanded(
       await ledger.update(run, { state: 'failed', problem: { code: 'unzip_failed', message } })
     }
     try {
-      const done = CSV.test(run.key) ? await moveCsv(deps, run) : await unzip(deps, run, head.members ?? [])
+      const before = head.members ?? []
+      const out = run.cause === LIVE ? [] : await withdrawnOf(deps, run, before)
+      if (before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
+      const done = CSV.test(run.key) ? await moveCsv(deps, run) : await unzip(deps, run, before, out)
       const endedAt = ledger.instant()
       const told = await ledger.update(
         run,
@@ -66,7 +65,8 @@ export async function zipLanded(
         [
           {
             update: headKey(run),
-            set: { members: done.members, extractedSeq: run.seq },
+            // A withdrawn member is still one of this zip's: what withdraws or erases the zip must know of it.
+            set: { members: [...done.members, ...out], extractedSeq: run.seq },
             when: stillLocked(owner),
           },
         ],
@@ -76,7 +76,7 @@ export async function zipLanded(
     } catch (error) {
       if (!(error instanceof LandfallError) || error.retryable) throw error
       const problem = { code: error.code, message: error.message }
-      const state = error.code === 'gone' ? 'superseded' : error instanceof Refused ? 'refused' : 'failed'
+      const state = GAVE_WAY.includes(error.code) ? 'superseded' : error instanceof Refused ? 'refused' : 'failed'
       if (state === 'refused') await recordRefusal(deps, { ...run, problem })
       await ledger.update(run, { state, problem, endedAt: ledger.instant() })
       return
@@ -88,11 +88,27 @@ export async function zipLanded(
 /** Only `failed` is tried again by another message: a redriven one. */
 const isOpen = (run: Run) => !hasEnded(run.state) || run.state === 'failed'
 
-type Extracted = Pick<Run, 'skipped'> & { members: MemberLine[] }
+const GAVE_WAY = ['gone', 'withdrawn']
+class Withdrawn extends LandfallError {
+  constructor(key: string) {
+    const message = `All that ${key} holds was withdrawn: no replay or rerun brings it back. Land it again, if it is wanted.`
+    super('withdrawn', message, { retryable: false })
+  }
+}
 
-async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[]): Promise<Extracted> {
+/** Members whose rows a person wants no more. A zip that has just landed brings them back; one that is replayed does not. */
+async function withdrawnOf({ ledger }: UnzipDeps, { dataset }: Run, members: MemberLine[]): Promise<MemberLine[]> {
+  const heads = await pMap(members, ({ sourceId }) => ledger.head({ dataset, sourceId }), { concurrency: 16 })
+  return members.filter((_, i) => heads[i]?.withdrawnAt !== undefined)
+}
+
+type Extracted = Pick<Run, 'skipped' | 'archived'> & { members: MemberLine[] }
+
+async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: MemberLine[]): Promise<Extracted> {
   const { ledger, objects, rawBucket, contracts } = deps
-  const { bucket, key, versionId, etag, bytes, dataset, runId } = run
+  const { bucket, bytes, dataset, runId } = run
+  // Kept under another key, once it has been extracted.
+  const { key, versionId, etag } = run.archived ?? run
   const limits = contracts.get(dataset)?.limits
   if (!limits) throw new Error(`The contract of ${dataset} is gone`)
   const lineOf = (member: { name: string; key: string; bytes: number }): MemberLine => ({
@@ -100,7 +116,7 @@ async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[]): Promise<E
     sourceId: sourceIdOf(member.key),
   })
 
-  const to = { bucket: rawBucket, prefix: memberFolderOf(dataset, key) }
+  const to = { bucket: rawBucket, prefix: memberFolderOf(dataset, run.key) }
   const { members, skipped } = await extract(
     deps.s3,
     { bucket, key, versionId, etag, bytes },
@@ -112,19 +128,27 @@ async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[]): Promise<E
         (member) =>
           ledger.noteMember(
             { dataset, sourceId: sourceIdOf(member.key), bucket: rawBucket, key: member.key },
-            { key, runId },
+            { key: run.key, runId },
+            run.cause,
           ),
         { concurrency: 8 },
       )
       // What a crash after the first completion leaves must be known to the next version, to be withdrawn by it.
       await ledger.table.write([{ update: headKey(run), set: { members: union(before, ready.map(lineOf)) } }])
     },
+    new Set(out.map((member) => member.key)),
   )
 
   const lines = members.map(({ name, key, bytes, versionId }) => ({ ...lineOf({ name, key, bytes }), versionId }))
-  await withdrawMissing(deps, dataset, before, lines)
-  await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket, key: key.replace(/^landing\//, 'old-data/') })
-  return { members: lines, skipped }
+  await withdrawMissing(deps, dataset, before, [...lines, ...out])
+  if (run.archived) return { members: lines, skipped }
+  const archive = { bucket, key: key.replace(/^landing\//, 'old-data/') }
+  const kept = await objects.copy({ bucket, key, versionId, etag, bytes }, archive)
+  return {
+    members: lines,
+    skipped,
+    archived: { key: archive.key, versionId: kept.versionId ?? 'null', etag: kept.etag },
+  }
 }
 
 const spanOf = (run: Run) => run.spanUnzip ?? { queuedAt: run.landedAt }
@@ -153,10 +177,10 @@ const leaveLanding = ({ objects }: UnzipDeps, { bucket, key, versionId }: Run): 
   objects.removeVersion(bucket, key, versionId)
 
 async function moveCsv({ ledger, objects, rawBucket }: UnzipDeps, run: Run): Promise<Extracted> {
-  const { bucket, key, versionId, etag, bytes, dataset, runId } = run
+  const { bucket, key, versionId, etag, bytes, dataset, runId, cause } = run
   const to = key.replace(/^landing\//, 'data/')
   const sourceId = sourceIdOf(to)
-  await ledger.noteMember({ dataset, sourceId, bucket: rawBucket, key: to }, { key, runId })
+  await ledger.noteMember({ dataset, sourceId, bucket: rawBucket, key: to }, { key, runId }, cause)
   const copy = await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket: rawBucket, key: to })
   return { members: [{ name: key, key: to, sourceId, bytes, versionId: copy.versionId ?? 'null' }] }
 }

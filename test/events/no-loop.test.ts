@@ -1,8 +1,11 @@
 import { EventBridgeClient, TestEventPatternCommand } from '@aws-sdk/client-eventbridge'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { CrawlEnded } from '../../events/crawl-ended.ts'
 import { CsvLanded } from '../../events/csv-landed.ts'
 import { DeliveryChanged } from '../../events/delivery-changed.ts'
+import { JobEnded } from '../../events/job-ended.ts'
 import { ParquetProcessed } from '../../events/parquet-processed.ts'
+import { RerunAsked } from '../../events/rerun-asked.ts'
 import { sample } from '../../events/s3-object.ts'
 import { ZipLanded } from '../../events/zip-landed.ts'
 import { clientConfig } from '../../infra/local/runtime.ts'
@@ -21,11 +24,16 @@ import { startLocal } from '../infra/local/support.ts'
 const STAGES = ['unzip', 'convert', 'partition', 'catalog'] as const
 type Listener = (typeof STAGES)[number]
 
-const rules: Record<Listener, object> = {
-  unzip: ZipLanded.pattern({ bucket: 'raw' }),
-  convert: CsvLanded.pattern({ bucket: 'raw' }),
-  partition: ParquetProcessed.pattern({ bucket: 'processing' }),
-  catalog: DeliveryChanged.pattern({ bucket: 'delivery' }),
+/** The rules of each stage: what becomes of objects first. */
+const rules: Record<Listener, [object, ...object[]]> = {
+  unzip: [ZipLanded.pattern({ bucket: 'raw' }), RerunAsked.pattern({ bucket: 'raw', prefix: 'landing/' })],
+  convert: [
+    CsvLanded.pattern({ bucket: 'raw' }),
+    RerunAsked.pattern({ bucket: 'raw', prefix: 'data/' }),
+    JobEnded.pattern({ jobName: 'convert' }),
+  ],
+  partition: [ParquetProcessed.pattern({ bucket: 'processing' }), JobEnded.pattern({ jobName: 'partition' })],
+  catalog: [DeliveryChanged.pattern({ bucket: 'delivery' }), CrawlEnded.pattern({ crawlers: ['sales'] })],
 }
 
 const landed = 'landing/sales/5000 Sales.zip'
@@ -83,16 +91,23 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => runtime?.stop())
 
-async function wokenBy({ type = 'Object Created', bucket, key }: Change): Promise<Listener[]> {
-  const reason = type === 'Object Deleted' ? 'DeleteObject' : 'CopyObject'
-  const Event = JSON.stringify(sample(type, bucket, key, reason))
+/** Each rule that hears the event: a stage twice if two of its rules do. */
+async function heardBy(event: object): Promise<Listener[]> {
+  const Event = JSON.stringify(event)
   const heard = await Promise.all(
-    STAGES.map(async (stage) => {
-      const EventPattern = JSON.stringify(rules[stage])
-      return (await client.send(new TestEventPatternCommand({ EventPattern, Event }))).Result ? [stage] : []
-    }),
+    STAGES.flatMap((stage) =>
+      rules[stage].map(async (pattern) => {
+        const EventPattern = JSON.stringify(pattern)
+        return (await client.send(new TestEventPatternCommand({ EventPattern, Event }))).Result ? [stage] : []
+      }),
+    ),
   )
   return heard.flat()
+}
+
+function wokenBy({ type = 'Object Created', bucket, key }: Change): Promise<Listener[]> {
+  const reason = type === 'Object Deleted' ? 'DeleteObject' : 'CopyObject'
+  return heardBy(sample(type, bucket, key, reason))
 }
 
 it('no write of a stage wakes that stage, and each wakes exactly the one that it means to', async () => {
@@ -115,4 +130,19 @@ it('whatever is below landing/ or data/ in the raw zone is heard by exactly one 
     'data//',
   ])
     expect([key, await wokenBy({ bucket: 'raw', key })]).toEqual([key, [key.startsWith('data') ? 'convert' : 'unzip']])
+})
+
+it('what a rerun asks for is heard by exactly the stage that hears of that key, and by no rule for objects', async () => {
+  for (const [key, stages] of [
+    [landed, ['unzip']],
+    [member, ['convert']],
+    ['old-data/sales/5000 Sales.zip', []],
+  ] as const)
+    expect([key, await heardBy(RerunAsked.sample('raw', key))]).toEqual([key, stages])
+  expect(await heardBy(RerunAsked.sample('processing', member))).toEqual([])
+})
+
+it('nothing else of our own is heard', async () => {
+  const { detail, ...asked } = RerunAsked.sample('raw', member)
+  expect(await heardBy({ ...asked, 'detail-type': 'landfall.other', detail })).toEqual([])
 })

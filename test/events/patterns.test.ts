@@ -6,6 +6,7 @@ import { DeliveryChanged } from '../../events/delivery-changed.ts'
 import { JOB_END_STATES, JobEnded } from '../../events/job-ended.ts'
 import { ParquetProcessed } from '../../events/parquet-processed.ts'
 import { STAGES } from '../../events/replay.ts'
+import { RerunAsked } from '../../events/rerun-asked.ts'
 import { sample } from '../../events/s3-object.ts'
 import { ZipLanded } from '../../events/zip-landed.ts'
 import { clientConfig } from '../../infra/local/runtime.ts'
@@ -108,5 +109,30 @@ describe('CrawlEnded', () => {
   it('is not heard at the start of a crawl, nor of another crawler', async () => {
     expect(await matches(pattern, { ...ended, detail: { ...ended.detail, state: 'Started' } })).toBe(false)
     expect(await matches(pattern, CrawlEnded.sample('other'))).toBe(false)
+  })
+})
+
+describe('RerunAsked', () => {
+  const pattern = RerunAsked.pattern({ bucket: 'mine', prefix: 'data/' })
+  const asked = RerunAsked.sample('mine', 'data/sales/a.csv')
+
+  it('is heard as Step Functions puts it, and parsed, with or without a restriction', async () => {
+    expect(await matches(pattern, asked)).toBe(true)
+    expect(RerunAsked.schema.parse(asked).detail).toEqual(asked.detail)
+    const { only: _, since: __, ...all } = asked.detail
+    expect(RerunAsked.schema.parse({ ...asked, detail: all }).detail).toEqual(all)
+  })
+
+  it('is not heard of another bucket, nor of another folder', async () => {
+    expect(await matches(pattern, RerunAsked.sample('mine-too', 'data/sales/a.csv'))).toBe(false)
+    expect(await matches(pattern, RerunAsked.sample('mine', 'landing/sales/a.zip'))).toBe(false)
+    expect(await matches(pattern, RerunAsked.sample('mine', 'data-old/sales/a.csv'))).toBe(false)
+  })
+
+  it('is not parsed with a reason or an instant that there is not', () => {
+    const parsing = (detail: object) => () =>
+      RerunAsked.schema.parse({ ...asked, detail: { ...asked.detail, ...detail } })
+    expect(parsing({ only: ['delivered'] })).toThrow(/only/)
+    expect(parsing({ since: 'yesterday' })).toThrow(/since/)
   })
 })

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { aws, laptop } from '../../infra/config.ts'
-import { allowed, list, placesOf, resources, runnersOf, type Statement, templates, text } from './templates.ts'
+import {
+  allowed,
+  list,
+  placesOf,
+  resources,
+  runnersOf,
+  type Statement,
+  statementsOf,
+  templates,
+  text,
+} from './templates.ts'
 
 const { templates: both } = templates(laptop())
 const template = both.stateless
@@ -11,8 +21,12 @@ const everywhere = [...runners, ...runnersOf(onAws.stateless).map((each) => ({ .
 const rightsOf = (name: string) => allowed(runners.find((runner) => runner.name === name)?.statements ?? [])
 const places = placesOf(runners)
 
+/** AWS defines these on `*` only: X-Ray's, metrics, and the delivery of Step Functions' logs. */
+const WITHOUT_RESOURCE =
+  /^(xray:|cloudwatch:PutMetricData$|logs:((Create|Get|Update|Delete)LogDelivery|ListLogDeliveries|PutResourcePolicy|DescribeResourcePolicies|DescribeLogGroups)$)/
+
 describe('roles', () => {
-  it('are one for each function, job and crawler', () => {
+  it('are one for each function, job and crawler, and the machine', () => {
     expect(runners.map(({ name }) => name).sort()).toEqual([
       'Catalog',
       'Convert',
@@ -20,6 +34,7 @@ describe('roles', () => {
       'Crawlersales',
       'Partition',
       'Partition job',
+      'Rerun',
       'Sweep',
       'Unzip',
     ])
@@ -68,7 +83,7 @@ describe('roles', () => {
     for (const { Effect, Action, Resource } of statements) {
       expect(Effect).toBe('Allow')
       for (const action of list(Action)) expect(action).not.toContain('*')
-      const none = list(Action).every((action) => /^(xray:|cloudwatch:PutMetricData$)/.test(action))
+      const none = list(Action).every((action) => WITHOUT_RESOURCE.test(action))
       for (const resource of list(Resource).map(text)) {
         if (!none) expect(resource).toMatch(/^(arn:.*:|<)[^*]+(\/\*|\*)?$/)
       }
@@ -187,6 +202,42 @@ describe('glue', () => {
       'catalog',
       'database/deliverydatabase',
       'table/deliverydatabase/data_deliveryzone',
+    ])
+  })
+})
+
+describe('rerun', () => {
+  it('may list the raw zone, keep its own rows, ask, and run its children; it reads and writes no object', () => {
+    const own = rightsOf('Rerun').filter((right) => !WITHOUT_RESOURCE.test(right.split(' ')[0] ?? ''))
+    expect(own.map((right) => right.replace(/arn:.*<AWS::AccountId>:/, '').replace(/[0-9A-F]{8}/, '')).sort()).toEqual([
+      'dynamodb:GetItem <Ledger>',
+      'dynamodb:PutItem <Ledger>',
+      'dynamodb:UpdateItem <Ledger>',
+      'events:PutEvents event-bus/default',
+      's3:ListBucket <Raw>',
+      'states:DescribeExecution execution:<RerunMachine.Name>:*',
+      'states:StartExecution <RerunMachine>',
+      'states:StopExecution execution:<RerunMachine.Name>:*',
+    ])
+  })
+
+  it('may touch no run in the ledger, and put no event in the name of a service', () => {
+    const { statements } = runners.find(({ name }) => name === 'Rerun') ?? expect.fail('no machine')
+    const condition = (action: string) => statements.find((each) => list(each.Action).includes(action))?.Condition
+    expect(condition('dynamodb:PutItem')).toEqual({
+      'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['RERUN#*', 'CAUSE#*'] },
+    })
+    expect(condition('events:PutEvents')).toEqual({
+      'ForAllValues:StringEquals': { 'events:source': ['landfall'] },
+    })
+  })
+
+  it('is started by its schedule with a role that may do nothing else', () => {
+    const { templates: scheduled } = templates(laptop({ rerunSchedule: { sales: 'rate(7 days)' } }))
+    const rules = resources(scheduled.stateless, 'AWS::Events::Rule').filter(([id]) => id.startsWith('RerunSchedule'))
+    const [target] = rules.flatMap(([, { Properties }]) => Properties.Targets as { RoleArn: unknown }[])
+    expect(allowed(statementsOf(scheduled.stateless, target?.RoleArn))).toEqual([
+      expect.stringMatching(/^states:StartExecution <RerunMachine[0-9A-F]{8}>$/),
     ])
   })
 })

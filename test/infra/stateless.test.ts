@@ -4,6 +4,7 @@ import { CsvLanded } from '../../events/csv-landed.ts'
 import { DeliveryChanged } from '../../events/delivery-changed.ts'
 import { JobEnded } from '../../events/job-ended.ts'
 import { ParquetProcessed } from '../../events/parquet-processed.ts'
+import { RerunAsked } from '../../events/rerun-asked.ts'
 import { ZipLanded } from '../../events/zip-landed.ts'
 import { aws, laptop, STAGES } from '../../infra/config.ts'
 import { CatalogEnv, ConvertEnv, PartitionEnv, SweepEnv, UnzipEnv } from '../../services/lambda/env.ts'
@@ -42,6 +43,8 @@ describe('rules', () => {
   it.each([
     ['UnzipZipLanded', ZipLanded.pattern(raw)],
     ['ConvertCsvLanded', CsvLanded.pattern(raw)],
+    ['UnzipRerunAsked', RerunAsked.pattern({ ...raw, prefix: 'landing/' })],
+    ['ConvertRerunAsked', RerunAsked.pattern({ ...raw, prefix: 'data/' })],
     ['ConvertJobEnded', JobEnded.pattern({ jobName: convertJob })],
     ['PartitionParquetProcessed', ParquetProcessed.pattern({ bucket: stateful.processing.bucketName })],
     ['PartitionJobEnded', JobEnded.pattern({ jobName: partitionJob })],
@@ -58,7 +61,19 @@ describe('rules', () => {
     expect(rules.filter(({ schedule }) => schedule).map(({ id, schedule }) => [id.slice(0, 5), schedule])).toEqual([
       ['Sweep', 'rate(1 minute)'],
     ])
-    expect(rules).toHaveLength(8)
+    expect(rules).toHaveLength(10)
+  })
+
+  it("for objects put out their ARNs, each under its stage's and event's name, for replays", () => {
+    const outputs = Object.entries(template.findOutputs('*'))
+      .filter(([name]) => name.endsWith('Rule'))
+      .map(([name, { Value }]) => [name, text(Value).replace(/[0-9A-F]{8}\.Arn>$/, '>')])
+    expect(outputs).toEqual([
+      ['UnzipZipLandedRule', '<UnzipZipLandedRule>'],
+      ['ConvertCsvLandedRule', '<ConvertCsvLandedRule>'],
+      ['PartitionParquetProcessedRule', '<PartitionParquetProcessedRule>'],
+      ['CatalogDeliveryChangedRule', '<CatalogDeliveryChangedRule>'],
+    ])
   })
 
   it('have a DLQ of their own each, for what EventBridge cannot deliver', () => {
@@ -129,7 +144,9 @@ describe('queues', () => {
 
   it('alarm on AWS from the first message in any DLQ', () => {
     const dlqs = resources(onAws.stateless, 'AWS::SQS::Queue').filter(([id]) => id.includes('DeadLetters'))
-    const alarms = resources(onAws.stateless, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties)
+    const alarms = resources(onAws.stateless, 'AWS::CloudWatch::Alarm')
+      .map(([, { Properties }]) => Properties)
+      .filter(({ Namespace }) => Namespace === 'AWS/SQS')
     expect(alarms.map(({ Dimensions }) => text((Dimensions as { Value: unknown }[])[0]?.Value)).sort()).toEqual(
       dlqs.map(([id]) => `<${id}.QueueName>`).sort(),
     )
@@ -206,6 +223,53 @@ describe('glue', () => {
   })
 })
 
+describe('rerun', () => {
+  const [machine] = resources(template, 'AWS::StepFunctions::StateMachine').map(([, { Properties }]) => Properties)
+
+  it('is one machine, traced, which logs what fails with its data, and knows the datasets that are deployed', () => {
+    template.resourceCountIs('AWS::StepFunctions::StateMachine', 1)
+    expect(machine).toMatchObject({
+      TracingConfiguration: { Enabled: true },
+      LoggingConfiguration: { Level: 'ERROR', IncludeExecutionData: true },
+      DefinitionSubstitutions: { Datasets: "'sales'", WaitSeconds: '20', MostKeys: '80000' },
+    })
+    // A standard workflow, which may run for a day: the property's default.
+    expect(machine).not.toHaveProperty('StateMachineType')
+    expect(text(template.findOutputs('RerunMachine').RerunMachine?.Value)).toMatch(/^<RerunMachine[0-9A-F]{8}>$/)
+  })
+
+  it('is given a value for each name in its definition, and for no other', () => {
+    const named = String(machine?.DefinitionString).match(/\$\{\w+\}/g) ?? []
+    const given = Object.keys(machine?.DefinitionSubstitutions as object).map((name) => `\${${name}}`)
+    expect([...new Set(named)].sort()).toEqual(given.sort())
+  })
+
+  it('alarms on AWS when an execution failed, and says what to do next', () => {
+    const alarms = resources(onAws.stateless, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties)
+    const alarm = alarms.find(({ Namespace }) => Namespace === 'AWS/States')
+    expect(alarm).toMatchObject({ MetricName: 'ExecutionsFailed', Threshold: 1, TreatMissingData: 'notBreaching' })
+    expect(alarm?.AlarmDescription).toContain('start it with "only": ["failed"]')
+    expect(alarms.filter(({ Namespace }) => !['AWS/SQS', 'AWS/States'].includes(String(Namespace)))).toEqual([])
+  })
+
+  it('is started by the clock for each dataset that has a schedule, with the documented input', () => {
+    const { templates: scheduled } = templates(laptop({ rerunSchedule: { sales: 'cron(0 3 ? * SUN *)' } }))
+    const rule = resources(scheduled.stateless, 'AWS::Events::Rule').find(([id]) => id.startsWith('RerunSchedule'))
+    expect(rule?.[1].Properties).toMatchObject({
+      ScheduleExpression: 'cron(0 3 ? * SUN *)',
+      Targets: [{ Input: '{"dataset":"sales"}', DeadLetterConfig: expect.anything() }],
+    })
+    const outputs = Object.entries(scheduled.stateless.findOutputs('*')).map(([name]) => [name, 'url'] as const)
+    expect(queuesOf(outputs)).toContainEqual({ stage: 'rerun', kind: 'dead', event: 'Sales', url: 'url' })
+  })
+
+  it('refuses a schedule for a dataset that has no contract', () => {
+    expect(() => templates(laptop({ rerunSchedule: { sale: 'rate(7 days)' } }))).toThrow(
+      'rerunSchedule names the dataset "sale", which has no contract (there are: sales). Take it out, or add schemas/datasets/sale.json.',
+    )
+  })
+})
+
 describe('athena', () => {
   it('writes results to their own bucket, whatever a client asks for', () => {
     const [group] = resources(template, 'AWS::Athena::WorkGroup').map(([, { Properties }]) => Properties)
@@ -220,7 +284,7 @@ describe('names', () => {
       Object.keys(Properties)
         .filter(
           (key) =>
-            /^((Function|Queue|Role|LogGroup|Rule|Alarm)Name|Name)$/.test(key) &&
+            /^((Function|Queue|Role|LogGroup|Rule|Alarm|StateMachine)Name|Name)$/.test(key) &&
             !/Mapping|InvokeConfig|Permission/.test(Type),
         )
         .map((key) => `${Type} ${key}`),

@@ -73,14 +73,18 @@ export const allowed = (statements: Statement[]): string[] =>
       list(Action).flatMap((action) => list(Resource).map((on) => `${action} ${text(on)}`)),
     )
 
-/** All that runs under a role of its own: functions by their stage's name, jobs (`Convert job`) and crawlers. */
+/** All that runs under a role of its own: functions by their stage's name, jobs (`Convert job`), crawlers, `Rerun`. */
 export const runnersOf = (template: Template) =>
-  ['AWS::Lambda::Function', 'AWS::Glue::Job', 'AWS::Glue::Crawler'].flatMap((type) =>
-    resources(template, type).map(([id, { Properties }]) => ({
-      name: id.replace(/(Function|GlueJob|Crawler)[0-9A-F]{8}$/, type === 'AWS::Glue::Job' ? ' job' : ''),
-      role: Properties.Role,
-      statements: statementsOf(template, Properties.Role),
-    })),
+  ['AWS::Lambda::Function', 'AWS::Glue::Job', 'AWS::Glue::Crawler', 'AWS::StepFunctions::StateMachine'].flatMap(
+    (type) =>
+      resources(template, type).map(([id, { Properties }]) => {
+        const role = Properties.Role ?? Properties.RoleArn
+        return {
+          name: id.replace(/(Function|GlueJob|Crawler|Machine)[0-9A-F]{8}$/, type === 'AWS::Glue::Job' ? ' job' : ''),
+          role,
+          statements: statementsOf(template, role),
+        }
+      }),
   )
 
 /** `<Raw>/data/` for each place where a runner may do this. */

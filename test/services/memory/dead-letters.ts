@@ -1,5 +1,6 @@
 import { CrawlEnded } from '../../../events/crawl-ended.ts'
 import { JobEnded } from '../../../events/job-ended.ts'
+import { RerunAsked } from '../../../events/rerun-asked.ts'
 import { S3ObjectEvent } from '../../../events/s3-object.ts'
 import type { DeadLetter, DeadLetters, Move } from '../../../services/operations/dead-letters.ts'
 import { landfallOf } from './landfall.ts'
@@ -68,6 +69,10 @@ export class MemoryDeadLetters implements DeadLetters {
 export function bodyOf(message: Message): string {
   if (message.kind === 'object') return JSON.stringify(message.event)
   if (message.kind === 'crawl') return JSON.stringify(CrawlEnded.sample('crawler'))
+  if (message.kind === 'rerun') {
+    const { bucket, key, cause, filter } = message.arrival
+    return JSON.stringify({ ...RerunAsked.sample(bucket, key), detail: { bucket, key, rerun: cause, ...filter } })
+  }
   const sample = JobEnded.sample(message.to)
   return JSON.stringify({ ...sample, detail: { ...sample.detail, jobRunId: message.id } })
 }

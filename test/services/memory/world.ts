@@ -2,15 +2,20 @@ import type { S3ObjectEvent } from '../../../events/s3-object.ts'
 import { compile } from '../../../schemas/compiler/plan.ts'
 import { parseContract } from '../../../schemas/contract.ts'
 import type { SourceReport } from '../../../schemas/report.ts'
-import { type CatalogDeps, crawlEnded, wake } from '../../../services/catalog/catalog.ts'
+import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from '../../../services/catalog/catalog.ts'
 import { type ConvertDeps, convertInputs, csvLanded, settleConverted } from '../../../services/convert/convert.ts'
 import { type DispatchDeps, dispatch } from '../../../services/jobs/dispatch.ts'
+import { type Arrival, arrivalOf } from '../../../services/jobs/intake.ts'
 import { jobEnded } from '../../../services/jobs/job-ended.ts'
 import type { SettleStage } from '../../../services/jobs/settle.ts'
+import { type Withdrawal, withdrawCsv, withdrawZip } from '../../../services/jobs/withdraw.ts'
 import { LandfallError } from '../../../services/lambda/errors.ts'
 import { MAX_RECEIVES } from '../../../services/lambda/receives.ts'
 import { markDirty } from '../../../services/ledger/catalog-state.ts'
+import { LIVE } from '../../../services/ledger/causes.ts'
+import { sourceIdOf } from '../../../services/ledger/ids.ts'
 import { Ledger } from '../../../services/ledger/ledger.ts'
+import { openKey, pendingKey, type RerunFilter } from '../../../services/ledger/reruns.ts'
 import { hasEnded, type Run } from '../../../services/ledger/run.ts'
 import {
   aroundPublishing,
@@ -20,7 +25,7 @@ import {
   queueOverdue,
   settlePartitioned,
 } from '../../../services/partition/partition.ts'
-import { type Swept, sweep } from '../../../services/sweep/sweep.ts'
+import { type Reruns, type Swept, sweep } from '../../../services/sweep/sweep.ts'
 import { type UnzipDeps, zipLanded } from '../../../services/unzip/unzip.ts'
 import { Clock, counter } from './clock.ts'
 import { MemoryJob, rowsOf } from './engine.ts'
@@ -51,6 +56,7 @@ export type Message = { to: Stage; receives: number } & (
   | { kind: 'object'; event: S3ObjectEvent }
   | { kind: 'job'; id: string }
   | { kind: 'crawl' }
+  | { kind: 'rerun'; arrival: Arrival }
 )
 
 /** Puts something between the stages and what they call: a crash, a turn to wait for. */
@@ -69,6 +75,8 @@ export class World {
   /** The books as they are, past anything that is put between. */
   readonly books = new Ledger(this.table, this.clock.now)
   readonly messages: Message[] = []
+  /** Every object event, as the archive keeps it, with the stage that it went to. */
+  readonly archive: { to: Stage; event: S3ObjectEvent }[] = []
   /** Handed out as often as a message may be. */
   readonly deadLetters: Message[] = []
   readonly errors: unknown[] = []
@@ -122,7 +130,10 @@ export class World {
   #route(event: S3ObjectEvent) {
     const { bucket, object } = event.detail
     const created = event['detail-type'] === 'Object Created'
-    const to = (stage: Stage) => this.messages.push({ to: stage, kind: 'object', event, receives: 0 })
+    const to = (stage: Stage) => {
+      this.archive.push({ to: stage, event })
+      this.messages.push({ to: stage, kind: 'object', event, receives: 0 })
+    }
     if (bucket.name === RAW && created && object.key.startsWith('landing/')) to('unzip')
     if (bucket.name === RAW && created && object.key.startsWith('data/')) to('convert')
     if (bucket.name === PROCESSING && created && object.key.startsWith('data/')) to('partition')
@@ -170,15 +181,39 @@ export class World {
       if (message.to !== 'convert' && message.to !== 'partition') throw new Error('No job stage')
       return await jobEnded({ deps, stage: this[message.to] }, message.id)
     }
-    const { event } = message
     const lastReceive = message.receives >= MAX_RECEIVES
+    if (message.kind === 'rerun') return await this.#asked({ ...message.arrival, lastReceive }, message.to)
+    const { event } = message
+    const replay = event['replay-name']
+    const arrival = arrivalOf(event, replay ?? LIVE, lastReceive)
     if (message.to === 'unzip') {
-      await zipLanded(deps, event, { lastReceive })
+      await zipLanded(deps, arrival)
       return undefined
     }
-    if (message.to === 'convert') return await csvLanded(deps, event, event['replay-name'] ?? 'live', lastReceive)
-    if (message.to === 'partition') return await parquetProcessed(deps, event)
-    return 'sales'
+    if (message.to === 'convert') return await csvLanded(deps, arrival)
+    if (message.to === 'partition') return await parquetProcessed(deps, event, replay)
+    return await deliveryChanged(deps, event, replay)
+  }
+
+  async #asked(arrival: Arrival, to: Stage): Promise<string | undefined> {
+    if (to === 'convert') return await csvLanded(this.deps, arrival)
+    await zipLanded(this.deps, arrival)
+    return undefined
+  }
+
+  /** What the machine does, up to its waiting. @returns false where a rerun is at work */
+  async rerun(name: string, filter: RerunFilter = {}, prefix = 'data/sales/'): Promise<boolean> {
+    const rerun = `rerun-${name}`
+    const open = { ...openKey('sales'), rerun, execution: name, prefix, startedAt: this.books.instant(), ...filter }
+    if (!(await this.table.write([{ put: open, when: [{ attribute: 'pk', is: 'absent' }] }]))) return false
+    const keys = this.objects.keys(RAW, prefix)
+    for (const key of keys) {
+      await this.table.write([{ put: { ...pendingKey(rerun, key), key, askedAt: this.books.instant() } }])
+      const to = key.startsWith('landing/') ? 'unzip' : 'convert'
+      this.messages.push({ to, kind: 'rerun', arrival: { bucket: RAW, key, cause: rerun, filter }, receives: 0 })
+    }
+    await this.table.write([{ update: openKey('sales'), set: { listed: keys.length } }])
+    return true
   }
 
   /** Handles what waits, and what comes of it, without any job or crawl ending. */
@@ -216,13 +251,20 @@ export class World {
     this.messages.push({ to: 'catalog', kind: 'crawl', receives: 0 })
   }
 
+  readonly reruns: Reruns = {
+    isRunning: async () => false,
+    take: async (key, { rerun, only, since }) => {
+      await csvLanded(this.deps, { bucket: RAW, key, cause: rerun, filter: { only, since } })
+    },
+  }
+
   async sweep(): Promise<Swept[]> {
     const { deps } = this
     const stages = [
       { deps, stage: this.convert },
       { deps, stage: this.partition, overdue: (dataset: string) => queueOverdue(deps, dataset) },
     ]
-    const { swept, errors } = await sweep(stages, deps, ['sales'])
+    const { swept, errors } = await sweep(stages, deps, ['sales'], this.reruns)
     this.errors.push(...errors)
     await this.#revive()
     return swept
@@ -250,13 +292,15 @@ export class World {
     const now = this.clock.ms
     const held = [...this.table.items.values()].some(
       ({ pk, until, lockUntil, crawlUntil }) =>
-        pk.startsWith('QUEUE#') || [until, lockUntil, crawlUntil].some((lease) => Number(lease ?? 0) > now),
+        pk.startsWith('QUEUE#') ||
+        pk.startsWith('RERUN#') ||
+        [until, lockUntil, crawlUntil].some((lease) => Number(lease ?? 0) > now),
     )
     return !held && this.glue.running.length === 0
   }
 
   runs(): Run[] {
-    const items = [...this.table.items.values()].filter(({ sk }) => sk.startsWith('RUN#'))
+    const items = [...this.table.items.values()].filter(({ listing }) => listing === 'run')
     return (items as unknown as Run[]).sort((a, b) => a.key.localeCompare(b.key) || a.seq - b.seq)
   }
 
@@ -274,6 +318,25 @@ export class World {
   /** Gives back what is in the DLQs, as a person does when the cause is mended. */
   redrive(): void {
     for (const message of this.deadLetters.splice(0)) this.messages.push({ ...message, receives: 0 })
+  }
+
+  /** All that the archive has for a stage, again. */
+  replay(stage: Stage, name = `${stage}-${this.archive.length}-${this.clock.ms}`): string {
+    for (const { to, event } of this.archive.filter(({ to }) => to === stage))
+      this.messages.push({ to, kind: 'object', event: { ...event, 'replay-name': name }, receives: 0 })
+    return name
+  }
+
+  /** As a person does: a zip, then its members; or one CSV. */
+  async withdraw(key: string): Promise<Withdrawal> {
+    const source = { dataset: 'sales', sourceId: sourceIdOf(key) }
+    const zones = { processing: PROCESSING, delivery: DELIVERY }
+    const members = (await this.books.head(source))?.members ?? []
+    const done = key.startsWith('landing/')
+      ? await withdrawZip(this.deps, source)
+      : await withdrawCsv(this.deps, source, zones)
+    for (const { sourceId } of members) await withdrawCsv(this.deps, { dataset: 'sales', sourceId }, zones)
+    return done
   }
 
   land = (key: string, body: string | Buffer) => this.objects.put(RAW, key, body)

@@ -137,7 +137,7 @@ describe('the sweep', () => {
     await markDirty(world.books, 'sales')
     const stages = [{ deps: world.deps, stage: world.convert }]
     await whilePublishing(world.books, 'sales', 'batch', 60_000, async () => {
-      expect(await sweep(stages, world.deps, ['sales'])).toEqual({
+      expect(await sweep(stages, world.deps, ['sales'], world.reruns)).toEqual({
         swept: [],
         errors: [],
         waits: [{ dataset: 'sales', stage: 'catalog', did: 'The table of sales is still being published into.' }],
@@ -159,7 +159,7 @@ describe('the sweep', () => {
         },
       }),
     }
-    const { swept, errors } = await sweep([{ deps, stage: world.convert }], world.deps, ['sales'])
+    const { swept, errors } = await sweep([{ deps, stage: world.convert }], world.deps, ['sales'], world.reruns)
     expect(errors[0]).toBe(broken)
     expect(swept).toEqual([{ dataset: 'sales', stage: 'catalog', did: 'started the crawler' }])
   })

@@ -1,0 +1,65 @@
+import { TryAgain } from '../lambda/errors.ts'
+import { sourceIdOf } from '../ledger/ids.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { type Head, hasEnded, headKey, type SourceRef } from '../ledger/run.ts'
+import { type PublishDeps, stillLocked, withdraw, withSourceLock, type Zones } from './publish.ts'
+
+/** `landed_again`: while it was being withdrawn; the newer version stays. `unknown`: the ledger has never heard of it. */
+export type Withdrawal = 'withdrawn' | 'landed_again' | 'unknown'
+
+/**
+ * Takes out what people want no more: a CSV's rows, out of raw (its versions stay), processing and delivery. Delivery's
+ * events then wake the catalog. The history stays, and no replay or rerun brings the rows back; landing the key does.
+ *
+ * @throws TryAgain while someone else is at work on the source, or on the zip that it came in
+ */
+export async function withdrawCsv(deps: PublishDeps, source: SourceRef, zones: Zones): Promise<Withdrawal> {
+  const { ledger, objects, rawBucket } = deps
+  const head = await ledger.head(source)
+  if (!head) return 'unknown'
+  return await withZipLock(deps, source.dataset, head, async () => {
+    // First the raw object: what is at work on it finds it gone, and publishes nothing.
+    if (await objects.head(rawBucket, head.key)) await objects.remove(rawBucket, [head.key])
+    const done = await withdraw(deps, source, zones, { at: head.withdrawnAt ?? ledger.instant() })
+    return done ? 'withdrawn' : 'landed_again'
+  })
+}
+
+/** An extraction of its zip would write the raw object again, behind our back: of a replayed one, or of one that has just landed. */
+async function withZipLock<T>(
+  deps: PublishDeps,
+  dataset: string,
+  { zipKey }: Head,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { ledger, objects, rawBucket } = deps
+  const zip = zipKey && { dataset, sourceId: sourceIdOf(zipKey) }
+  if (!zip || !(await ledger.head(zip))) return await work()
+  return await withSourceLock(deps, zip, async () => {
+    const landed = await objects.head(rawBucket, zipKey)
+    const seen = landed && (await ledger.runs(zip)).find(({ versionId }) => versionId === landed.versionId)
+    if (landed && !(seen && hasEnded(seen.state)))
+      throw new TryAgain('zip_in_work', `${zipKey} has landed again and is not extracted yet. Try again in a moment.`)
+    return await work()
+  })
+}
+
+/** A zip itself, before its members: from then on no replay extracts it again. */
+export async function withdrawZip(deps: PublishDeps, source: SourceRef): Promise<Withdrawal> {
+  const { ledger, objects, rawBucket } = deps
+  if (!(await ledger.head(source))) return 'unknown'
+  return await withSourceLock(deps, source, async (head, owner) => {
+    if (await objects.head(rawBucket, head.key)) await objects.remove(rawBucket, [head.key])
+    const marked = await ledger.table.write([
+      {
+        update: headKey(source),
+        set: { withdrawnAt: head.withdrawnAt ?? ledger.instant() },
+        when: [...stillLocked(owner), { attribute: 'seq', is: 'equal', to: head.seq }],
+      },
+    ])
+    return marked ? 'withdrawn' : 'landed_again'
+  })
+}
+
+export const isZip = async (ledger: Ledger, source: SourceRef): Promise<boolean> =>
+  (await ledger.head(source))?.key.startsWith('landing/') ?? false

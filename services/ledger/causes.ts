@@ -1,0 +1,77 @@
+import { keyHash } from './ids.ts'
+import type { Ledger } from './ledger.ts'
+import type { Run, RunRef } from './run.ts'
+import type { Item, ItemKey, Write } from './table.ts'
+
+/** Of a run that an object's landing has caused. Any other cause is the name of a replay or a rerun. */
+export const LIVE = 'live'
+
+const RERUN = 'rerun-'
+export const isRerun = (cause: string): boolean => cause.startsWith(RERUN)
+
+/** Below it: `STATE`, what was asked; `RUN#…`, the runs that came of it; `SKIPPED#…`, events that it was not meant for. */
+export const causePk = (cause: string): string => `CAUSE#${cause}`
+export const causeKey = (cause: string): ItemKey => ({ pk: causePk(cause), sk: 'STATE' })
+
+export const causedItem = ({ cause, runId, dataset, sourceId }: Pick<Run, 'cause'> & RunRef): Item => ({
+  pk: causePk(cause),
+  sk: `RUN#${runId}`,
+  dataset,
+  sourceId,
+})
+
+/** The runs that a replay or rerun has caused. */
+export async function causedRuns({ table }: Ledger, cause: string): Promise<RunRef[]> {
+  const items = await table.query(causePk(cause), 'RUN#')
+  return items.map(({ sk, dataset, sourceId }) => ({
+    runId: sk.slice('RUN#'.length),
+    dataset: String(dataset),
+    sourceId: String(sourceId),
+  }))
+}
+
+/** Which of the window's events a replay is for. EventBridge replays them all: what is not meant is skipped here. */
+export type ReplayFilter = { dataset?: string; sourceId?: string }
+
+/** What a replay was started for. One that was started by hand in the console has none of this, and is for all events. */
+export type ReplayState = ReplayFilter & { kind: 'replay'; stage: string; from: string; to: string; startedAt: string }
+
+export async function noteReplay({ table }: Ledger, name: string, state: ReplayState): Promise<void> {
+  await table.write([{ put: { ...causeKey(name), ...state } }])
+}
+
+export async function replayState({ table }: Ledger, name: string): Promise<ReplayState | undefined> {
+  return (await table.get(causeKey(name))) as unknown as ReplayState | undefined
+}
+
+/** What a replayed event is about. */
+export type About = { key: string; version?: string; dataset?: string; sourceId?: string }
+
+/** Why an event of a replay has changed nothing. */
+export type SkipReason = 'not_meant' | 'in_work'
+
+/** Made of what the event is about, so that an event handed out twice is skipped once. */
+export async function noteSkipped(
+  { table }: Ledger,
+  replay: string,
+  { key, version = '' }: Pick<About, 'key' | 'version'>,
+  reason: SkipReason,
+): Promise<void> {
+  await table.write([{ put: { pk: causePk(replay), sk: `SKIPPED#${keyHash(key)}#${version}`, key, reason } }])
+}
+
+/** Whether an event of a replay is one that the replay was started for; notes it as skipped where it is not. */
+export async function isMeant(ledger: Ledger, replay: string, about: About): Promise<boolean> {
+  const filter = await replayState(ledger, replay)
+  const meant =
+    (filter?.dataset === undefined || filter.dataset === about.dataset) &&
+    (filter?.sourceId === undefined || filter.sourceId === about.sourceId)
+  if (!meant) await noteSkipped(ledger, replay, about, 'not_meant')
+  return meant
+}
+
+/** `catalog` works on whole tables: its part of a replay is that a table's partitions are compared again. */
+export const tableReplayed = (replay: string, dataset: string): Write => ({
+  update: { pk: causePk(replay), sk: `TABLE#${dataset}` },
+  add: { events: 1 },
+})

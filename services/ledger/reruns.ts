@@ -1,0 +1,117 @@
+import { causeKey, causePk, isRerun } from './causes.ts'
+import type { Ledger } from './ledger.ts'
+import { type EndState, hasEnded, type Replaced, type Run } from './run.ts'
+import type { ItemKey, Write } from './table.ts'
+
+/** What a rerun is asked for. `only`: of the sources whose newest run ended so; `since`: that landed then or later. */
+export type RerunFilter = { only?: ('failed' | 'refused')[]; since?: string | null }
+
+/** The one rerun of a dataset that is at work; the machine enters it before it lists, and `close` takes it out. */
+export type OpenRerun = RerunFilter & {
+  rerun: string
+  /** ARN of the machine's execution. */
+  execution: string
+  prefix: string
+  dryRun?: boolean
+  startedAt: string
+  /** Keys that the machine has entered; absent while it lists. */
+  listed?: number
+}
+
+/** Whether a rerun is for a source, by the runs that it has, and by when its object came to be. */
+export function fits({ only, since }: RerunFilter, runs: Run[], rerun: string, modified: Date | undefined): boolean {
+  if (since && modified && modified.getTime() < Date.parse(since)) return false
+  if (!only?.length) return true
+  // What the rerun itself has begun says nothing, nor does what gave way to another.
+  const [newest] = runs
+    .filter(({ cause, state }) => cause !== rerun && state !== 'superseded')
+    .sort((a, b) => b.seq - a.seq)
+  return newest !== undefined && (only as string[]).includes(newest.state)
+}
+
+/** `skipped`: it did not fit the filter, or there was nothing to do. */
+export type RowState = EndState | 'skipped'
+
+/** What became of one listed key. */
+export type RerunRow = {
+  key: string
+  state: RowState
+  sourceId?: string
+  runId?: string
+  rowsIn?: number
+  accepted?: number
+  rejected?: number
+  problem?: Run['problem']
+  before?: Replaced
+}
+
+export type RerunTotals = Partial<Record<RowState, number>>
+
+/** How a rerun ended. */
+export type RerunState = Omit<OpenRerun, 'listed'> & {
+  kind: 'rerun'
+  dataset: string
+  listed: number
+  settledAt: string
+  totals: RerunTotals
+  /** Sources that did not end as they should. */
+  failures: number
+  /** What the machine says of them: its Cause. */
+  words?: string
+}
+
+export const openKey = (dataset: string): ItemKey => ({ pk: `RERUN#${dataset}`, sk: 'OPEN' })
+export const pendingKey = (rerun: string, key: string): ItemKey => ({ pk: causePk(rerun), sk: `PENDING#${key}` })
+
+export async function openRerun({ table }: Ledger, dataset: string): Promise<OpenRerun | undefined> {
+  return (await table.get(openKey(dataset))) as unknown as OpenRerun | undefined
+}
+
+/** Turns a listed key's row from pending to what became of it; in the transaction that ends its run. */
+export const rowEnded = (rerun: string, row: RerunRow): Write[] => [
+  { delete: pendingKey(rerun, row.key) },
+  { put: { pk: causePk(rerun), sk: `ENDED#${row.key}`, ...row } },
+]
+
+/** Written with a run that a rerun has caused: from now on it is the run that is waited for. */
+export const rowTakenIn = ({ cause, key, runId }: Run): Write[] =>
+  isRerun(cause) ? [{ update: pendingKey(cause, key), set: { key, runId } }] : []
+
+/** What else is written when a run comes to its end: its row, if a rerun has caused it. */
+export function endingOf(run: Run, set: Partial<Run>): Write[] {
+  const { cause, key, sourceId, runId, rowsIn, accepted, rejected, problem, replaces, state } = { ...run, ...set }
+  if (!isRerun(cause) || !hasEnded(state)) return []
+  const bad = state === 'delivered' || state === 'extracted' ? undefined : problem
+  return rowEnded(cause, {
+    key,
+    state,
+    sourceId,
+    runId,
+    rowsIn,
+    accepted,
+    rejected,
+    ...(bad && { problem: bad }),
+    ...(replaces && { before: replaces }),
+  })
+}
+
+/** A key that the rerun waits for; `runId` once a run of it is in the books. */
+export type PendingRow = { key: string; askedAt?: string; runId?: string }
+
+export async function pendingRows({ table }: Ledger, rerun: string, limit?: number): Promise<PendingRow[]> {
+  const items = await table.query(causePk(rerun), 'PENDING#', limit)
+  return items.map(({ sk, askedAt, runId }) => ({
+    key: sk.slice('PENDING#'.length),
+    ...(typeof askedAt === 'string' && { askedAt }),
+    ...(typeof runId === 'string' && { runId }),
+  }))
+}
+
+export async function endedRows({ table }: Ledger, rerun: string): Promise<RerunRow[]> {
+  const items = await table.query(causePk(rerun), 'ENDED#')
+  return items.map(({ pk, sk, ...row }) => row as unknown as RerunRow)
+}
+
+export async function rerunState({ table }: Ledger, rerun: string): Promise<RerunState | undefined> {
+  return (await table.get(causeKey(rerun))) as unknown as RerunState | undefined
+}

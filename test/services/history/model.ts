@@ -1,0 +1,123 @@
+import { TryAgain } from '../../../services/lambda/errors.ts'
+import { memberFolderOf } from '../../../services/ledger/ids.ts'
+import { csv, rowsOf } from '../memory/engine.ts'
+import type { World } from '../memory/world.ts'
+import { zipOf } from '../unzip/zips.ts'
+
+export const CSV_KEYS = ['data/sales/a.csv', 'data/sales/b.csv']
+export const ZIP_KEYS = ['landing/sales/y.zip', 'landing/sales/z.zip']
+export const STAGES = ['unzip', 'convert', 'partition', 'catalog'] as const
+const MEMBERS = ['m.csv', 'n.csv']
+const COUNTRIES = ['Chad', 'Peru', 'Togo']
+
+export type Random = (below: number) => number
+const pick = <T>(random: Random, of: readonly T[]): T => of[random(of.length)] as T
+
+/** What the promises say the table is: of each source the rows of its latest good version, unless it was withdrawn. */
+export class Model {
+  readonly #rows = new Map<string, string[]>()
+  readonly #zips = new Map<string, string[]>()
+  #last = 0
+
+  rows = (): string[] => [...this.#rows.values()].flat().sort()
+
+  /** A CSV's text and what is good of it. */
+  content(random: Random): { text: string; rows: string[] } {
+    const rows = Array.from({ length: 4 + random(2) }, () => `${pick(random, COUNTRIES)},${++this.#last}`)
+    const bad = random(3) === 0 ? [`BAD,${++this.#last}`] : []
+    return { text: csv(...rows, ...bad), rows }
+  }
+
+  landed(key: string, rows: string[]): void {
+    this.#rows.set(key, rows)
+  }
+
+  zipLanded(key: string, members: Map<string, string[]>): void {
+    for (const before of this.#zips.get(key) ?? []) if (!members.has(before)) this.#rows.delete(before)
+    for (const [member, rows] of members) this.#rows.set(member, rows)
+    this.#zips.set(key, [...members.keys()])
+  }
+
+  withdrawn(key: string): void {
+    for (const each of this.#zips.get(key) ?? [key]) this.#rows.delete(each)
+  }
+
+  /** What can be withdrawn: what has landed, and a zip's members. */
+  sources = (): string[] => [...new Set([...this.#rows.keys(), ...this.#zips.keys()])].sort()
+}
+
+export type Step = { say: string; do: (world: World, model: Model) => Promise<void> }
+
+const refused = async (world: World, key: string) => {
+  // A good version that nobody has looked at yet would be superseded by this one.
+  await world.untilQuiet()
+  world.land(key, 'WRONG,HEADER\nChad,1')
+}
+
+export const steps: Record<string, (random: Random) => (world: World, model: Model) => Promise<string>> = {
+  land: (random) => async (world, model) => {
+    const key = pick(random, CSV_KEYS)
+    const { text, rows } = model.content(random)
+    world.land(key, text)
+    model.landed(key, rows)
+    return key
+  },
+  'land a refused version': (random) => async (world) => {
+    const key = pick(random, CSV_KEYS)
+    await refused(world, key)
+    return key
+  },
+  'land a zip': (random) => async (world, model) => {
+    const key = pick(random, ZIP_KEYS)
+    const members = MEMBERS.filter(() => random(3) > 0)
+    if (members.length === 0) members.push('m.csv')
+    const texts: Record<string, string> = {}
+    const rows = new Map<string, string[]>()
+    for (const member of members) {
+      const content = model.content(random)
+      texts[member] = content.text
+      rows.set(memberFolderOf('sales', key) + member, content.rows)
+    }
+    world.land(key, await zipOf(texts))
+    model.zipLanded(key, rows)
+    return `${key}: ${members}`
+  },
+  replay: (random) => async (world) => world.replay(pick(random, STAGES)),
+  rerun: (random) => async (world) => {
+    const only = pick(random, [undefined, ['failed', 'refused'] as ('failed' | 'refused')[]])
+    const prefix = pick(random, ['data/sales/', 'landing/sales/', 'data/sales/a'])
+    const begun = await world.rerun(`r${world.archive.length}-${world.clock.ms}-${random(1000)}`, { only }, prefix)
+    return `${prefix} ${only ?? 'all'} ${begun ? '' : '(another is at work)'}`
+  },
+  withdraw: (random) => async (world, model) => {
+    const sources = model.sources()
+    const key = pick(random, sources)
+    if (key === undefined) return 'nothing'
+    const done = await world.withdraw(key).catch((error: unknown) => {
+      if (error instanceof TryAgain) return error.code
+      throw error
+    })
+    if (done === 'withdrawn') model.withdrawn(key)
+    return `${key} ${done}`
+  },
+}
+
+/** What goes on by itself between two things that people do: all, nothing, or some of it. */
+export const pauses: Record<string, (world: World) => Promise<void>> = {
+  'until quiet': (world) => world.untilQuiet(),
+  nothing: async () => {},
+  'messages only': (world) => world.pump(),
+  'messages and one job': async (world) => {
+    await world.pump()
+    const [job] = world.glue.running
+    if (job)
+      world.endJob(job.id, job.job as 'convert' | 'partition', world.job.run(job.manifest) ? 'SUCCEEDED' : 'FAILED')
+    await world.pump()
+  },
+  'one message': async (world) => {
+    const message = world.messages.shift()
+    if (message) await world.handle(message)
+  },
+}
+
+export { rowsOf }

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest'
+import { hasEnded } from '../../../services/ledger/run.ts'
+import { seeded } from '../../generator/random.ts'
+import { World } from '../memory/world.ts'
+import { Model, pauses, steps } from './model.ts'
+
+/** Sequences in a run of the tests; `SEQUENCES=100000 SEED=1 npx vitest run test/services/history` for many more. */
+const SEQUENCES = Number(process.env.SEQUENCES ?? 1500)
+const FIRST = Number(process.env.SEED ?? 1)
+const STEPS = 7
+
+async function play(seed: number): Promise<string[]> {
+  const random = seeded(seed)
+  const world = new World()
+  const model = new Model()
+  const said: string[] = []
+  const names = ['land', 'land', 'land a zip', ...Object.keys(steps)]
+  try {
+    for (let i = 0; i < STEPS; i++) {
+      const name = names[random(names.length)] ?? 'land'
+      said.push(`${name}: ${await steps[name]?.(random)(world, model)}`)
+      const pause = Object.keys(pauses)[random(Object.keys(pauses).length)] ?? 'nothing'
+      said.push(`   then ${pause}`)
+      await pauses[pause]?.(world)
+    }
+    await world.untilQuiet()
+    expect(world.rows(), 'the table').toEqual(model.rows())
+    expect(world.runs().filter(({ state }) => !hasEnded(state))).toEqual([])
+    expect(world.deadLetters).toEqual([])
+    const failed = world.runs().filter(({ state }) => state === 'failed')
+    expect(failed.map(({ key, problem }) => `${key}: ${problem?.message}`)).toEqual([])
+  } catch (error) {
+    const runs = world
+      .runs()
+      .map((run) => `${run.seq} ${run.key} ${run.versionId} ${run.cause}: ${run.state} ${run.problem?.message ?? ''}`)
+    const story = [`Seed ${seed}:`, ...said, ...runs, `model: ${model.rows()}`, `table: ${world.rows()}`]
+    throw new Error(`${story.join('\n')}\n${(error as Error).message}`, { cause: error })
+  }
+  return said
+}
+
+describe('whatever people do, in whatever order', () => {
+  it(`the table is the union of the latest good versions of what is not withdrawn (${SEQUENCES} sequences)`, async () => {
+    for (let seed = FIRST; seed < FIRST + SEQUENCES; seed++) await play(seed)
+  }, 600_000)
+})
