@@ -4,8 +4,7 @@ import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
 import { CatalogEnv, readEnv } from '../lambda/env.ts'
 import { on, stage } from '../lambda/stage.ts'
 import { markDirty } from '../ledger/catalog-state.ts'
-import { datasetOf } from '../ledger/ids.ts'
-import { type CatalogDeps, crawlEnded, wake } from './catalog.ts'
+import { type CatalogDeps, changedDataset, crawlEnded, wake } from './catalog.ts'
 
 const wired = (): CatalogDeps => {
   const env = readEnv(CatalogEnv)
@@ -22,10 +21,7 @@ const wired = (): CatalogDeps => {
 
 export const handler = stage(
   [
-    on(DeliveryChanged, async ({ detail }) => {
-      const dataset = datasetOf(detail.object.key)
-      return dataset !== undefined && contracts().has(dataset) ? dataset : undefined
-    }),
+    on(DeliveryChanged, async ({ detail }) => changedDataset(contracts(), detail.object.key)),
     on(CrawlEnded, async ({ detail }) => {
       const deps = wired()
       const [dataset] = Object.entries(deps.crawlers).find(([, crawler]) => crawler === detail.crawlerName) ?? []

@@ -1,5 +1,5 @@
 import { convertStage } from '../convert/stage.ts'
-import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
+import { contracts, glue, ledger, objects, sleep, unique } from '../lambda/clients.ts'
 import { readEnv, SweepEnv } from '../lambda/env.ts'
 import { logger, scheduled } from '../lambda/stage.ts'
 import { queueOverdue } from '../partition/partition.ts'
@@ -21,6 +21,7 @@ export const handler = scheduled(async () => {
     crawlers: env.CRAWLERS,
     deliveryBucket: env.DELIVERY_BUCKET,
     sleep,
+    unique,
   }
   const { swept, waits, errors } = await sweep(stages, catalog, [...contracts().keys()])
   for (const did of swept) logger.warn('The sweep mended what a lost wake-up left', did)

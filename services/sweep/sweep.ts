@@ -1,5 +1,6 @@
 import type { CatalogDeps } from '../catalog/catalog.ts'
 import { crawlEnded, wake } from '../catalog/catalog.ts'
+import { type RetireDeps, retire } from '../catalog/retire.ts'
 import { type DispatchDeps, dispatch, release } from '../jobs/dispatch.ts'
 import { readSlot, type SettleStage, settle } from '../jobs/settle.ts'
 import { LandfallError } from '../lambda/errors.ts'
@@ -19,7 +20,7 @@ export type Swept = { dataset: string; stage: string; did: string }
 /** Every wake-up is a hint, and the sweep is the one that always comes: the same dispatch, settle and wake, each minute. */
 export async function sweep(
   stages: Sweepable[],
-  catalog: CatalogDeps,
+  catalog: RetireDeps,
   datasets: string[],
 ): Promise<{ swept: Swept[]; waits: Swept[]; errors: unknown[] }> {
   const swept: Swept[] = []
@@ -53,6 +54,7 @@ export async function sweep(
       const result = await wake(catalog, dataset, 0)
       return result === 'crawling' ? 'started the crawler' : result === 'settled' ? 'settled waiting runs' : undefined
     })
+    await attempt(dataset, 'catalog', () => retire(catalog, dataset))
   }
   return { swept, waits, errors }
 }

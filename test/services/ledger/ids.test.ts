@@ -59,7 +59,7 @@ describe('ids', () => {
   })
 
   it('puts a source under one name into a Hive folder, whatever its run', () => {
-    expect(deliveryKey('sales', 'COUNTRY=Cote d%27Ivoire', 'a-1f2e3d4c5b', 1)).toBe(
+    expect(deliveryKey({ dataset: 'sales', version: 1 }, 'COUNTRY=Cote d%27Ivoire', 'a-1f2e3d4c5b', 1)).toBe(
       'data/sales/COUNTRY=Cote d%27Ivoire/a-1f2e3d4c5b-00001.parquet',
     )
   })
