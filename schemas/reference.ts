@@ -79,6 +79,7 @@ ${table(
    source is named with the reason: mend its file, or the contract, or withdraw it.
 4. An hour after the switch the rows of the version before leave the delivery zone. The bucket keeps its old versions of these objects as long as of any other.
 
+With another \`table\`, the old name goes on showing the version before, and nothing of that is taken out.
 A new column that may be null needs none of this: tables and views have it from the next change of the dataset's rows on.
 `
 }

@@ -1,4 +1,4 @@
-import type { S3ObjectEvent } from '../../../events/s3-object.ts'
+import { S3ObjectEvent, sample } from '../../../events/s3-object.ts'
 import { compile } from '../../../schemas/compiler/plan.ts'
 import { type Contract, parseContract } from '../../../schemas/contract.ts'
 import { deliveryPrefix, physicalTable } from '../../../schemas/locations.ts'
@@ -77,7 +77,7 @@ export class World {
   readonly objects = new MemoryObjects(this.clock.now, [STAGING])
   readonly glue = new MemoryGlue(this.clock.now)
   readonly job = new MemoryJob(this.objects, this.clock.now)
-  readonly contracts = new Map([[contract.dataset, contract]])
+  readonly contracts = new Map<string, Contract>()
   /** The books as they are, past anything that is put between. */
   readonly books = new Ledger(this.table, this.clock.now)
   readonly messages: Message[] = []
@@ -91,9 +91,9 @@ export class World {
   readonly #revive: () => Promise<void>
 
   /** @param revive is called when a function has ended, however it did */
-  constructor(wrap: Wrap = (port) => port, revive = async () => {}) {
+  constructor(wrap: Wrap = (port) => port, revive = async () => {}, first = contract) {
     this.#revive = revive
-    this.deploy(contract)
+    this.deploy(first)
     const objects = wrap<MemoryObjects>(this.objects)
     this.deps = {
       ledger: new Ledger(wrap<MemoryTable>(this.table), this.clock.now),
@@ -303,6 +303,21 @@ export class World {
   /** Gives back what is in the DLQs, as a person does when the cause is mended. */
   redrive(): void {
     for (const message of this.deadLetters.splice(0)) this.messages.push({ ...message, receives: 0 })
+  }
+
+  /** The event of a key's current version again, as a replay or a rerun brings it to the first job stage. */
+  async typeAgain(key: string, cause = 'convert-again'): Promise<void> {
+    const found = await this.objects.head(RAW, key)
+    if (!found) throw new Error(`${key} is not in the raw zone`)
+    const event = sample('Object Created', RAW, key, 'PutObject')
+    const object = { key, size: found.bytes, etag: found.etag, 'version-id': found.versionId }
+    const detail = { ...event.detail, object }
+    this.messages.push({
+      to: 'convert',
+      kind: 'object',
+      event: S3ObjectEvent.parse({ ...event, detail, 'replay-name': cause }),
+      receives: 0,
+    })
   }
 
   land = (key: string, body: string | Buffer) => this.objects.put(RAW, key, body)
