@@ -66,17 +66,17 @@ export async function serve(deps: CatalogDeps, dataset: string): Promise<Served>
 async function unserved(deps: CatalogDeps, contract: Contract, before: number): Promise<Unserved[]> {
   const { dataset } = contract
   const listed = await deps.objects.list(deps.deliveryBucket, deliveryPrefix({ dataset, version: before }))
-  const found = new Map<string, string | undefined>()
+  /** By source: one of its objects. */
+  const found = new Map<string, { key: string; sourceId?: string }>()
   for (const { key } of listed) {
     // Neither is a row of the table: what is in no partition, and what queries skip by its name.
     if (partitionOfFolder(key.split('/')[2] ?? '') === null || /^[._]/.test(basename(key))) continue
     const sourceId = parseDeliveryKey(key)?.sourceId
-    found.set(sourceId ?? key, sourceId)
+    found.set(sourceId ?? key, { key, sourceId })
   }
   const all = await pMap(
-    found,
-    ([name, sourceId]) =>
-      sourceId === undefined ? notOurs(name) : judge(deps, contract, { dataset, sourceId }, `${name}-00001.parquet`),
+    found.values(),
+    ({ key, sourceId }) => (sourceId === undefined ? notOurs(key) : judge(deps, contract, { dataset, sourceId }, key)),
     { concurrency: 16 },
   )
   return all.flatMap((one) => one ?? []).sort((a, b) => (a.key < b.key ? -1 : 1))
@@ -87,9 +87,9 @@ const notOurs = (key: string): Unserved => ({
   reason: 'no source of ours wrote this object into the delivery zone: land it as a CSV, or delete it',
 })
 
-async function judge({ ledger }: CatalogDeps, { version }: Contract, source: SourceRef, name: string) {
+async function judge({ ledger }: CatalogDeps, { version }: Contract, source: SourceRef, object: string) {
   const head = await ledger.head(source)
-  if (!head) return notOurs(name)
+  if (!head) return notOurs(object)
   if (head.deliveryRun !== undefined && (head.deliveryVersion ?? 1) === version) return undefined
   const { key } = head
   const newest = (await ledger.runs(source)).reduce((a, b) => (a.seq > b.seq ? a : b))

@@ -55,7 +55,7 @@ export type DeliveryKey = DatasetVersion & { folder: string; sourceId: string }
 
 /** Undefined for a key that is none of ours, wherever it lies. */
 export function parseDeliveryKey(key: string): DeliveryKey | undefined {
-  const [, at = '', folder = '', sourceId = ''] = /^data\/([^/]+)\/([^/]+)\/([^/]+)-\d{5}\.parquet$/.exec(key) ?? []
+  const [, at = '', folder = '', sourceId = ''] = /^data\/([^/]+)\/([^/]+)\/([^/]+)-\d{5,}\.parquet$/.exec(key) ?? []
   const of = versionOfFolder(at)
   return of && sourceId ? { ...of, folder, sourceId } : undefined
 }
