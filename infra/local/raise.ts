@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Engine } from '../engine.ts'
@@ -52,10 +52,10 @@ export async function deployApp(
   onProgress('Synthesizing the CDK app')
   // The CDK is half of the start of any command that needs it, and most commands do not.
   const [{ synthesize }, { JOB_CODE, laptop }] = await Promise.all([import('../app.ts'), import('../config.ts')])
-  // In the runtime's own folder, which goes with it, however it ends.
+  // In the runtime's own folder, which goes with it, however it ends; each time another, as CDK hashes a folder once.
   const assembly = synthesize(
     laptop({ jobs: JOB_CODE[engine], ...(datasets !== undefined && { datasets }) }),
-    join(runDir(runtime.pid), 'assembly'),
+    await mkdtemp(join(runDir(runtime.pid), 'assembly-')),
   )
   // Synthesizing holds up everything else, a signal included.
   await turn()
