@@ -4,7 +4,7 @@ import { causedItem, LIVE } from './causes.ts'
 import { runIdOf, sourceIdOf } from './ids.ts'
 import { listedAt, runOf } from './listing.ts'
 import { queueItem } from './queue.ts'
-import { endingOf, rowTakenIn } from './reruns.ts'
+import { endingOf, rowReopened, rowTakenIn } from './reruns.ts'
 import {
   type Head,
   hasEnded,
@@ -157,7 +157,7 @@ export class Ledger {
     const state = stage === 'convert' ? 'queued' : 'converted'
     const again: Run = { ...open, ...landed, ...(end ? { ...end, endedAt: this.instant() } : { state }) }
     const writes: Write[] = [{ put: runItem(again), when }]
-    if (!end) writes.push({ put: queueItem(stage, again) })
+    if (!end) writes.push({ put: queueItem(stage, again) }, ...rowReopened(again))
     else writes.push(...endingOf(again, {}))
     return (await this.table.write(writes)) ? again : ((await this.run(run)) ?? again)
   }
