@@ -8,7 +8,7 @@ import { Failed } from '../lambda/errors.ts'
 import { processingKey } from '../ledger/ids.ts'
 import type { Ending } from '../ledger/ledger.ts'
 import { dueItem } from '../ledger/queue.ts'
-import type { Problem, Run } from '../ledger/run.ts'
+import { isUnstarted, type Problem, type Run } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 
 export type ConvertDeps = IntakeDeps & PublishDeps & { contracts: Map<string, Contract>; processingBucket: string }
@@ -32,7 +32,7 @@ export const judgeCsv =
 /** Registers and queues a CSV; the stage dispatches afterwards. */
 export async function csvLanded(deps: ConvertDeps, arrival: Arrival): Promise<string | undefined> {
   const run = await takeIn(deps, arrival, 'csv', judgeCsv(deps.contracts))
-  return run?.state === 'queued' ? run.dataset : undefined
+  return run && (run.state === 'queued' || isUnstarted(run, 'convert')) ? run.dataset : undefined
 }
 
 /** The raw object of a run, pinned, or undefined where it is not the current one any more. */

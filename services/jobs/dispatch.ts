@@ -6,7 +6,7 @@ import { patienceMs } from '../lambda/receives.ts'
 import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
-import { hasEnded, type Run } from '../ledger/run.ts'
+import { hasEnded, isOver, isUnstarted, notStarted, type Run } from '../ledger/run.ts'
 import type { Glue } from './glue.ts'
 import type { Objects } from './objects.ts'
 
@@ -107,10 +107,12 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   const { ledger, objects, glue, stagingBucket } = deps
   const sources: ManifestSource[] = []
   const items: Queued[] = []
+  const runs: Run[] = []
   for (const item of slot.items) {
     const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
-    const inputs = run && !hasEnded(run.state) ? await stage.inputs(run) : undefined
-    if (inputs) {
+    const inputs = run && !isOver(run, stage.stage) ? await stage.inputs(run) : undefined
+    if (run && inputs) {
+      runs.push(run)
       sources.push({ runId: item.runId, sourceId: item.sourceId, inputs })
       items.push(item)
     } else {
@@ -139,30 +141,33 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   const jobRunId = await glue.startJob(stage.jobName, uri, stage.size(queue.dataset))
   const leaseUntil = ledger.now().getTime() + LEASE_MS
   await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, ...held }])
+  for (const run of runs) await ledger.started(run, stage.stage)
   return true
 }
 
-/** A start that was refused: the first time is noted; when patience is over, the runs end, and say what was refused. */
-async function refused(ledger: Ledger, queue: QueueName, items: Queued[], error: unknown) {
+/**
+ * A start that was refused: the first time is noted; when patience is over, the runs have failed, and say what was refused.
+ * They stay in the queue: whenever their job can be started, it is.
+ */
+async function refused(ledger: Ledger, { stage, dataset }: QueueName, items: Queued[], error: unknown) {
   const now = ledger.now().getTime()
   for (const item of items) {
-    const place = { pk: queuePk(queue), sk: item.sk }
+    const place = { pk: queuePk({ stage, dataset }), sk: item.sk }
     const present = [{ attribute: 'pk', is: 'present' } as const]
     if (item.refusedAt === undefined) {
       await ledger.table.write([{ update: place, set: { refusedAt: now }, when: present }])
       continue
     }
     if (now - item.refusedAt < patienceMs()) continue
-    const ref = { dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId }
-    const run = await ledger.run(ref)
-    const leave = { delete: place, when: present }
+    const run = await ledger.run({ dataset, sourceId: item.sourceId, runId: item.runId })
+    if (run && isUnstarted(run, stage)) continue
     if (!run || hasEnded(run.state)) {
-      await ledger.table.write([leave])
+      await ledger.table.write([{ delete: place, when: present }])
       continue
     }
-    const message = `No ${queue.stage} job could be started for ${run.key}: ${inWords(error)} Mend the cause and land it again.`
-    const problem = { code: `${queue.stage}_not_started`, message }
-    await ledger.update(run, { state: 'failed', problem, endedAt: ledger.instant() }, [leave])
+    const message = `No ${stage} job could be started for ${run.key}: ${inWords(error)} It is tried again each minute, and needs no landing when the cause is mended.`
+    const problem = { code: notStarted(stage), message }
+    await ledger.update(run, { state: 'failed', problem, endedAt: ledger.instant() })
   }
 }
 
@@ -171,7 +176,7 @@ async function leaveQueue(ledger: Ledger, queue: QueueName, item: Queued, messag
   const ref = { dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId }
   const leave = { delete: { pk: queuePk(queue), sk: item.sk } }
   const known = await ledger.run(ref)
-  if (known && !hasEnded(known.state))
+  if (known && !isOver(known, queue.stage))
     await ledger.update(
       known,
       { state: 'superseded', problem: { code: 'superseded', message }, endedAt: ledger.instant() },

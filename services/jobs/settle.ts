@@ -5,7 +5,7 @@ import { Failed, inWords, LandfallError, TryAgain } from '../lambda/errors.ts'
 import { MAX_RECEIVES } from '../lambda/receives.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
-import { hasEnded, type Problem, type Run, type RunState, type Span } from '../ledger/run.ts'
+import { hasEnded, isOver, type Problem, type Run, type RunState, type Span } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 import { type DispatchDeps, type JobStage, LEASE_MS, release } from './dispatch.ts'
 import type { JobStatus } from './glue.ts'
@@ -157,8 +157,10 @@ async function settleAll(
         const place = { pk: queuePk(queue), sk: item.sk }
         // Settled before a crash: the item left the queue with what came of it.
         if (!(await ledger.table.get(place))) return
-        const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
+        const known = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
         const leave: Write = { delete: place, when: [{ attribute: 'pk', is: 'present' }] }
+        // Its dispatcher may have died before it told that the job has started after all.
+        const run = known && (await ledger.started(known, queue.stage))
         if (!run || hasEnded(run.state)) {
           await ledger.table.write([leave])
           return
@@ -197,7 +199,7 @@ async function failAll(ledger: Ledger, queue: QueueName, slot: Slot, error: unkn
   for (const item of slot.items) {
     const leave: Write = { delete: { pk: queuePk(queue), sk: item.sk }, when: [{ attribute: 'pk', is: 'present' }] }
     const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
-    if (!run || hasEnded(run.state)) await ledger.table.write([leave])
+    if (!run || isOver(run, queue.stage)) await ledger.table.write([leave])
     else await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave])
   }
 }

@@ -1,3 +1,4 @@
+import type { Stage } from '../../events/replay.ts'
 import type { Reject, RejectReason } from '../../schemas/report.ts'
 import type { ItemKey } from './table.ts'
 
@@ -93,6 +94,15 @@ export type Run = Landed & {
   convertBatch?: string
   partitionBatch?: string
 }
+
+export const notStarted = (stage: Stage) => `${stage}_not_started` as const
+
+/** Failed, for its job could not be started. It waits in its queue all the same, and runs when the cause is mended. */
+export const isUnstarted = ({ state, problem }: Pick<Run, 'state' | 'problem'>, stage: Stage): boolean =>
+  state === 'failed' && problem?.code === notStarted(stage)
+
+/** Whether a stage's job has nothing to do for the run any more. */
+export const isOver = (run: Run, stage: Stage): boolean => hasEnded(run.state) && !isUnstarted(run, stage)
 
 export type SourceRef = { dataset: string; sourceId: string }
 export type RunRef = SourceRef & { runId: string }

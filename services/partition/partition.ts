@@ -10,7 +10,7 @@ import { isMeant, noteSkipped } from '../ledger/causes.ts'
 import { deliveryKey, parseProcessingKey, processingPrefix } from '../ledger/ids.ts'
 import type { Ending } from '../ledger/ledger.ts'
 import { dueKey, duePk, queueItem } from '../ledger/queue.ts'
-import { hasEnded, type Run, type RunRef, runKey } from '../ledger/run.ts'
+import { hasEnded, isOver, isUnstarted, type Run, type RunRef, runKey } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 
 export type PartitionDeps = PublishDeps & {
@@ -54,21 +54,18 @@ export async function parquetProcessed(
   if (replay && !(await isMeant(deps.ledger, replay, about))) return undefined
   // Before the listing: of a run that was converted by now, the listing must show all.
   const run = await deps.ledger.run(ref)
-  if (run && replay && hasEnded(run.state) && !isReopened(run)) return await partitionAgain(deps, run, replay)
+  if (run && replay && isOver(run, 'partition')) return await partitionAgain(deps, run, replay)
   if (!(await partsOf(deps, ref))) {
     if (run?.state === 'converted') await takenAway(deps, run)
     return undefined
   }
   if (!run) throw new Failed('unknown_run', `${key} is of a run that the ledger does not know.`)
-  // Its job could not be started, and its message comes from the dead-letter queue.
-  if (isReopened(run)) return (await deps.ledger.reopen(run, 'partition', {})).dataset
   if (replay) await noteSkipped(deps.ledger, replay, about, 'in_work')
+  if (isUnstarted(run, 'partition')) return run.dataset
   if (hasEnded(run.state) || run.state === 'published') return undefined
   await enqueue(deps, run)
   return run.dataset
 }
-
-const isReopened = ({ state, problem }: Run) => state === 'failed' && problem?.code === 'partition_not_started'
 
 /** Of several parts each has an event; the first one registers the run, and the others find it. */
 async function partitionAgain(deps: PartitionDeps, typed: Run, replay: string): Promise<string | undefined> {

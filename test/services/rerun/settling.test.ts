@@ -190,15 +190,19 @@ describe('while a rerun is at work', () => {
     expect(await doneReruns(world.books, 'sales')).toEqual([await stateOf(world, 'r').then(withoutKey)])
   })
 
-  it('a run that failed and was redriven is waited for again', async () => {
+  it('a run whose job could not be started has failed, and is waited for again when it is started after all', async () => {
     const world = await worldOf({ [A]: csv('Chad,1'), [B]: csv('Peru,1') })
     await world.rerun('r')
     await world.pump()
-    const run = world.runs().find(({ cause, key }) => cause === 'rerun-r' && key === A) ?? expect.fail('no run')
-    await world.books.update(run, { state: 'failed', problem: { code: 'convert_not_started', message: 'No rights.' } })
+    const run = () => world.runs().find(({ cause, key }) => cause === 'rerun-r' && key === A) ?? expect.fail('no run')
+    await world.books.update(run(), {
+      state: 'failed',
+      problem: { code: 'convert_not_started', message: 'No rights.' },
+    })
     expect(await rowsOf(world, 'r')).toEqual({ [A]: 'failed' })
-    await world.handle(asked('r', A))
+    await world.books.started(run(), 'convert')
     expect(await rowsOf(world, 'r')).toEqual({})
+    expect(await pendingRows(world.books, 'rerun-r')).toHaveLength(2)
     await world.untilQuiet()
     expect(await stateOf(world, 'r')).toMatchObject({ totals: { delivered: 2 }, failures: 0 })
   })
