@@ -7,6 +7,7 @@ import type { Contract } from '../schemas/contract.ts'
 import { physicalTables } from '../schemas/locations.ts'
 import type { JobStage } from './config.ts'
 import { books, DELETE, DELETE_VERSION, glue, list, objects, READ, tables, WRITE } from './grants.ts'
+import type { Rerun } from './rerun.ts'
 import type { Stateful } from './stateful.ts'
 
 /** What the stages' functions call besides S3 and the ledger. Names are CloudFormation references. */
@@ -99,11 +100,20 @@ function retiring(scope: Construct, contracts: Contract[]): PolicyStatement[] {
   return retired.length > 0 ? [tables(scope, ['glue:DeleteTable'], retired)] : []
 }
 
-/** Sweep does what a missed event should have done, so it may do what the stages behind the events may. */
-export const sweepRights = (scope: Construct, stateful: Stateful, glue: Glue): PolicyStatement[] => [
+/**
+ * Sweep does what a missed event should have done, so it may do what the stages behind the events may; and it asks whether
+ * the machine of a rerun that does not end still runs.
+ */
+export const sweepRights = (
+  scope: Construct,
+  stateful: Stateful,
+  glue: Glue,
+  { executionsArn }: Pick<Rerun, 'executionsArn'>,
+): PolicyStatement[] => [
   ...convertRights(scope, stateful, glue),
   ...partitionRights(scope, stateful, glue),
   ...catalogRights(scope, stateful, glue),
+  new PolicyStatement({ actions: ['states:DescribeExecution'], resources: [executionsArn] }),
   ...retiring(scope, stateful.contracts),
 ]
 

@@ -118,6 +118,8 @@ export class Stateless extends Stack {
         CrawlEnded: CrawlEnded.pattern({ crawlers: glue.crawlers }),
       },
     })
+    const datasets = contracts.map(({ dataset }) => dataset)
+    const rerun = new Rerun(this, 'Rerun', { config, stateful, datasets })
     const sweep = new Sweep(this, 'Sweep', {
       name: 'sweep',
       config,
@@ -132,11 +134,8 @@ export class Stateless extends Stack {
         PARTITION_JOB_NAME: jobs.partition,
         CRAWLERS,
       } satisfies Environment<typeof SweepEnv>,
-      rights: sweepRights(this, stateful, glue),
+      rights: sweepRights(this, stateful, glue, rerun),
     })
-
-    const datasets = contracts.map(({ dataset }) => dataset)
-    const rerun = new Rerun(this, 'Rerun', { config, stateful, datasets })
 
     const queries = new WorkGroup(this, 'Queries', { config, stateful })
 

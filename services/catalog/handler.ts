@@ -37,6 +37,7 @@ export const handler = stage(
     const deps = wired()
     // Once for all changes of this batch of messages, and before the crawler is started.
     await markDirty(deps.ledger, dataset)
-    await wake(deps, dataset)
+    // Where all was crawled already, it settles the last runs itself.
+    if ((await wake(deps, dataset)) === 'settled') await closeRerun(deps.ledger, dataset)
   },
 )

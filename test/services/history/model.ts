@@ -87,6 +87,9 @@ export const steps: Record<string, (random: Random) => (world: World, model: Mod
     const only = pick(random, [undefined, ['failed', 'refused'] as ('failed' | 'refused')[]])
     const prefix = pick(random, ['data/sales/', 'landing/sales/', 'data/sales/a'])
     const begun = await world.rerun(`r${world.archive.length}-${world.clock.ms}-${random(1000)}`, { only }, prefix)
+    // EventBridge and the machine's children do a thing at least once.
+    for (const message of world.messages.filter(({ kind }) => kind === 'rerun'))
+      if (random(4) === 0) world.messages.splice(random(world.messages.length + 1), 0, { ...message })
     return `${prefix} ${only ?? 'all'} ${begun ? '' : '(another is at work)'}`
   },
   withdraw: (random) => async (world, model) => {

@@ -27,6 +27,7 @@ async function play(seed: number): Promise<string[]> {
     expect(world.rows(), 'the table').toEqual(model.rows())
     expect(world.runs().filter(({ state }) => !hasEnded(state))).toEqual([])
     expect(world.deadLetters).toEqual([])
+    expect(notTold(world), 'what reruns wait for, or were not told').toEqual([])
     const failed = world.runs().filter(({ state }) => state === 'failed')
     expect(failed.map(({ key, problem }) => `${key}: ${problem?.message}`)).toEqual([])
   } catch (error) {
@@ -37,6 +38,21 @@ async function play(seed: number): Promise<string[]> {
     throw new Error(`${story.join('\n')}\n${(error as Error).message}`, { cause: error })
   }
   return said
+}
+
+/** Of each rerun: every key that it entered is told once, and no row is left that it would wait for. */
+function notTold(world: World): unknown[] {
+  const items = [...world.table.items.values()]
+  const reruns = items.filter(({ pk, sk }) => pk.startsWith('CAUSE#rerun-') && sk === 'STATE')
+  return reruns.flatMap(({ pk, listed, totals }) => {
+    const mine = items.filter((item) => item.pk === pk)
+    const pending = mine.filter(({ sk }) => sk.startsWith('PENDING#'))
+    const ended = mine.filter(({ sk }) => sk.startsWith('ENDED#')).length
+    const counted = Object.values(totals as Record<string, number>).reduce((a, b) => a + b, 0)
+    return pending.length === 0 && ended === listed && counted === listed
+      ? []
+      : [{ pk, pending, ended, listed, counted }]
+  })
 }
 
 describe('whatever people do, in whatever order', () => {
