@@ -97,6 +97,15 @@ export const steps: Record<string, (random: Random) => (world: World, model: Mod
     model.zipLanded(key, rows)
     return `${key}: ${members}`
   },
+  'land a member by itself': (random) => async (world, model) => {
+    const key = memberFolderOf('sales', pick(random, ZIP_KEYS)) + pick(random, MEMBERS)
+    // One of a zip that nobody has looked at yet is later than this, whenever it is extracted.
+    await world.untilQuiet()
+    const { text, rows } = model.content(random)
+    world.land(key, text)
+    model.landed(key, rows)
+    return key
+  },
   replay: (random) => async (world) => world.replay(pick(random, STAGES)),
   rerun: (random) => async (world) => {
     const only = pick(random, [undefined, ['failed', 'refused'] as ('failed' | 'refused')[]])
