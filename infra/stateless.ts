@@ -40,8 +40,10 @@ export class Stateless extends Stack {
     }
     const crawlers: Record<string, string> = {}
     for (const contract of contracts) {
-      const crawler = new Crawler(this, `Crawler-${contract.dataset}`, { contract, stateful })
-      crawlers[contract.dataset] = crawler.crawlerName
+      const { dataset, version } = contract
+      // Each version has its own: Glue changes no crawler that is running, and a deployment would fail with it.
+      const id = version === 1 ? `Crawler-${dataset}` : `Crawler-${dataset}-v${version}`
+      crawlers[dataset] = new Crawler(this, id, { contract, stateful }).crawlerName
     }
     const glue = { jobs, crawlers: Object.values(crawlers) }
     const CRAWLERS = this.toJsonString(crawlers)

@@ -2,7 +2,7 @@ import type { Contract } from '../../schemas/contract.ts'
 import type { SourceReport } from '../../schemas/report.ts'
 import { type Arrival, type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
 import { type PublishDeps, parseS3, publish } from '../jobs/publish.ts'
-import { endRun, type JobTimes } from '../jobs/settle.ts'
+import { type ExecutedPlan, endRun, type JobTimes } from '../jobs/settle.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { Failed } from '../lambda/errors.ts'
 import { processingKey } from '../ledger/ids.ts'
@@ -86,6 +86,7 @@ export async function settleConverted(
   times: JobTimes,
   leave: Write,
   batch: string,
+  { version: contractVersion }: ExecutedPlan,
 ): Promise<void> {
   const { ledger, objects, quarantineBucket, processingBucket } = deps
   const { dataset, sourceId, runId } = run
@@ -100,7 +101,7 @@ export async function settleConverted(
 
   convertBalance(run.key, report)
   const { rowsIn, accepted, rejected, reasons, examples } = report
-  const counts = { rowsIn, accepted, rejected, reasons, examples, spanConvert, convertBatch: batch }
+  const counts = { contractVersion, rowsIn, accepted, rejected, reasons, examples, spanConvert, convertBatch: batch }
   if (report.rejects) {
     const { bucket, key } = parseS3(report.rejects.uri)
     await objects.copy(

@@ -6,7 +6,7 @@ import { patienceMs } from '../lambda/receives.ts'
 import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
-import { hasEnded, isOver, isUnstarted, notStarted, type Run } from '../ledger/run.ts'
+import { hasEnded, isOver, isUnstarted, notStarted, type Problem, type Run } from '../ledger/run.ts'
 import type { Glue } from './glue.ts'
 import type { Objects } from './objects.ts'
 
@@ -24,8 +24,8 @@ export type JobStage = {
   jobName: string
   plan: (dataset: string) => Plan
   size: (dataset: string) => EngineSize
-  /** What the job reads for a run; undefined where it is not there any more. */
-  inputs: (run: Run) => Promise<ManifestSource['inputs'] | undefined>
+  /** What the job reads for a run; undefined where it is not there any more, or why it is not to be read. */
+  inputs: (run: Run) => Promise<ManifestSource['inputs'] | Problem | undefined>
 }
 
 export function contractOf(contracts: Map<string, Contract>, dataset: string): Contract {
@@ -111,12 +111,13 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   for (const item of slot.items) {
     const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
     const inputs = run && !isOver(run, stage.stage) ? await stage.inputs(run) : undefined
-    if (run && inputs) {
-      runs.push(run)
+    if (Array.isArray(inputs)) {
+      if (run) runs.push(run)
       sources.push({ runId: item.runId, sourceId: item.sourceId, inputs })
       items.push(item)
     } else {
-      await leaveQueue(ledger, queue, item, `What ${stage.stage} would read is gone: a newer version took its place.`)
+      const message = `What ${stage.stage} would read is gone: a newer version took its place.`
+      await leaveQueue(ledger, queue, item, inputs ?? { code: 'superseded', message })
     }
   }
   if (sources.length === 0) return false
@@ -172,15 +173,11 @@ async function refused(ledger: Ledger, { stage, dataset }: QueueName, items: Que
 }
 
 /** A queued run that has nothing to be worked on ends as superseded. */
-async function leaveQueue(ledger: Ledger, queue: QueueName, item: Queued, message: string) {
+async function leaveQueue(ledger: Ledger, queue: QueueName, item: Queued, problem: Problem) {
   const ref = { dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId }
   const leave = { delete: { pk: queuePk(queue), sk: item.sk } }
   const known = await ledger.run(ref)
   if (known && !isOver(known, queue.stage))
-    await ledger.update(
-      known,
-      { state: 'superseded', problem: { code: 'superseded', message }, endedAt: ledger.instant() },
-      [leave],
-    )
+    await ledger.update(known, { state: 'superseded', problem, endedAt: ledger.instant() }, [leave])
   else await ledger.table.write([leave])
 }

@@ -58,6 +58,8 @@ export type Run = Landed & {
   runId: string
   /** `live`, or the name of the replay or rerun that caused it. */
   cause: string
+  /** Version of the contract that its rows were typed under. Absent until then, and of runs that know of no other: 1. */
+  contractVersion?: number
   /** Order of registration within the source: among runs of one version the last registered wins. */
   seq: number
   registeredAt: string
@@ -129,6 +131,8 @@ export type Head = {
   processingSeq?: number
   deliverySeq?: number
   deliveryRun?: string
+  /** Version of the contract that those were published under, absent for 1: rows of earlier ones may still be queried, too. */
+  deliveryVersion?: number
   zipKey?: string
   zipRunId?: string
   /** Zip: of the version registered last, so that an older one is known as such when the newer has been archived. */

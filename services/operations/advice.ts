@@ -14,6 +14,8 @@ export const ADVICE: Record<string, string> = {
   superseded: 'Nothing: a newer version of the same key took its place. Look at that one.',
   withdrawn: 'Nothing, if it is to stay out. Land it again, if its rows are wanted after all.',
   moved: 'Nothing: its rows are those of the key that it was moved to.',
+  other_version:
+    'Run `landfall rerun` for its dataset when the new version of the contract is deployed: it types the file again.',
   gone: 'It was deleted before it was read. Land it again, if its rows are wanted.',
   unknown_dataset: 'Land it in the folder of a dataset that has a contract, or add the contract and deploy it.',
   not_a_csv: 'Rename it to end in .csv or .csv.gz and land it again. What is no CSV belongs elsewhere.',
