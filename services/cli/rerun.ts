@@ -108,7 +108,7 @@ export async function rerunOn(
 
 /** @throws NotRerunnable where a dry run would change the table */
 async function checkDry({ versions }: Deployed, dataset: string): Promise<number | undefined> {
-  const { served, deployed } = (await versions?.(dataset)) ?? {}
+  const { served, deployed } = await versions(dataset)
   if (deployed !== undefined && served !== undefined && served !== deployed) return served
   throw new NotRerunnable(
     `There is nothing to try: people see the version of the contract of ${dataset} that is deployed${deployed ? ` (${deployed})` : ''}, so that a rerun writes to their table. A dry run is for a contract with a higher "version", once it is deployed and until its rerun has switched the table.`,

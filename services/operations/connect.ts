@@ -1,9 +1,11 @@
 import { AthenaClient } from '@aws-sdk/client-athena'
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { GlueClient } from '@aws-sdk/client-glue'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { AwsGlue } from '../jobs/glue.ts'
 import { documentClient, s3Client } from '../lambda/clients.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import { DynamoListing, type Listing } from '../ledger/listing.ts'
@@ -11,6 +13,7 @@ import { DynamoTable } from '../ledger/table.ts'
 import { type DeadLetters, SqsDeadLetters } from './dead-letters.ts'
 import { type Machine, SfnMachine } from './machine.ts'
 import { type Depth, type NamedQueue, queuesOf, sqsDepth } from './queues.ts'
+import { versionsOf } from './versions.ts'
 
 /** Names of the two stacks of the app. */
 export const STACKS = { stateful: 'LandfallStateful', stateless: 'LandfallStateless' } as const
@@ -35,8 +38,8 @@ export type Landfall = {
   deadLetters: DeadLetters
   /** Of reruns. */
   machine: Machine
-  /** Which version of its contract people see of a dataset, and which is deployed; absent where they are always the same. */
-  versions?: (dataset: string) => Promise<{ served: number | undefined; deployed: number }>
+  /** Which version of its contract people see of a dataset, and which is deployed. */
+  versions: (dataset: string) => Promise<{ served: number | undefined; deployed: number | undefined }>
   rawBucket: string
   processingBucket: string
   deliveryBucket: string
@@ -73,6 +76,7 @@ export async function connect(target: Target = {}): Promise<Landfall> {
   const dynamo = new DynamoDBClient(target)
   const sqs = new SQSClient(target)
   const sfn = new SFNClient(target)
+  const glue = new GlueClient(target)
   const document = documentClient(dynamo)
   return {
     s3,
@@ -84,6 +88,7 @@ export async function connect(target: Target = {}): Promise<Landfall> {
     depth: sqsDepth(sqs),
     deadLetters: new SqsDeadLetters(sqs),
     machine: new SfnMachine(sfn, stateless('RerunMachine')),
+    versions: versionsOf(new AwsGlue(glue), stateless('Tables'), stateless('Versions')),
     rawBucket: stateful('RawBucket'),
     processingBucket: stateful('ProcessingBucket'),
     deliveryBucket: stateful('DeliveryBucket'),
@@ -95,6 +100,7 @@ export async function connect(target: Target = {}): Promise<Landfall> {
       dynamo.destroy()
       sqs.destroy()
       sfn.destroy()
+      glue.destroy()
     },
   }
 }

@@ -1,3 +1,4 @@
+import { servedVersion } from '../../../services/catalog/view.ts'
 import type { Landfall } from '../../../services/operations/connect.ts'
 import type { Depth } from '../../../services/operations/queues.ts'
 import { MemoryListing } from './listing.ts'
@@ -18,6 +19,10 @@ export function landfallOf(world: World, depths: Record<string, Depth> = {}) {
       { stage, kind: 'dead' as const, event: 'Landed', url: `${stage}-rule` },
     ]),
     machine: new MemoryMachine(world),
+    versions: async (dataset: string) => ({
+      served: await servedVersion(world.deps, dataset),
+      deployed: world.contracts.get(dataset)?.version,
+    }),
     depth: async (url: string) => depths[url] ?? { waiting: 0, inFlight: 0 },
     rawBucket: RAW,
     processingBucket: PROCESSING,

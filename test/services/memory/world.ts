@@ -4,6 +4,7 @@ import { type Contract, parseContract } from '../../../schemas/contract.ts'
 import { deliveryPrefix, physicalTable } from '../../../schemas/locations.ts'
 import type { SourceReport } from '../../../schemas/report.ts'
 import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from '../../../services/catalog/catalog.ts'
+import { endRerun } from '../../../services/catalog/end-rerun.ts'
 import { type ConvertDeps, convertInputs, csvLanded, settleConverted } from '../../../services/convert/convert.ts'
 import { contractOf, type DispatchDeps, dispatch } from '../../../services/jobs/dispatch.ts'
 import { type Arrival, arrivalOf } from '../../../services/jobs/intake.ts'
@@ -26,7 +27,7 @@ import {
   queueOverdue,
   settlePartitioned,
 } from '../../../services/partition/partition.ts'
-import { closeRerun } from '../../../services/rerun/close.ts'
+import { closeOrLeave } from '../../../services/rerun/close.ts'
 import { type Reruns, type Swept, sweep } from '../../../services/sweep/sweep.ts'
 import { type UnzipDeps, zipLanded } from '../../../services/unzip/unzip.ts'
 import { Clock, counter } from './clock.ts'
@@ -172,10 +173,10 @@ export class World {
       if (dataset === undefined) return
       if (message.to === 'catalog') {
         await markDirty(this.deps.ledger, dataset)
-        if ((await wake(this.deps, dataset)) === 'settled') await closeRerun(this.deps.ledger, dataset)
+        if ((await wake(this.deps, dataset)) === 'settled') await endRerun(this.deps, dataset)
       } else if (message.to !== 'unzip') {
         await this.dispatch(message.to, dataset)
-        await closeRerun(this.deps.ledger, dataset)
+        await closeOrLeave(this.deps, dataset)
       }
     } catch (error) {
       const waits = error instanceof LandfallError && error.retryable
@@ -201,7 +202,7 @@ export class World {
     const { deps } = this
     if (message.kind === 'crawl') {
       await crawlEnded(deps, 'sales')
-      await closeRerun(deps.ledger, 'sales')
+      await endRerun(deps, 'sales')
       await wake(deps, 'sales')
       return undefined
     }
@@ -226,7 +227,7 @@ export class World {
   async #asked(arrival: Arrival, to: Stage): Promise<string | undefined> {
     if (to === 'unzip') {
       await zipLanded(this.deps, arrival)
-      await closeRerun(this.deps.ledger, 'sales')
+      await closeOrLeave(this.deps, 'sales')
       return undefined
     }
     await csvLanded(this.deps, arrival)
