@@ -145,6 +145,8 @@ export class Stateless extends Stack {
       ConvertJob: jobs.convert,
       PartitionJob: jobs.partition,
       Crawlers: CRAWLERS,
+      Versions: this.toJsonString(Object.fromEntries(contracts.map((each) => [each.dataset, each.version]))),
+      Tables: this.toJsonString(Object.fromEntries(contracts.map(({ dataset, table }) => [dataset, table]))),
       SweepDeadLetters: sweep.deadLetters.queueUrl,
       SweepEveryMinuteDeadLetters: sweep.rule.deadLetters.queueUrl,
       SweepFunction: sweep.function.functionName,

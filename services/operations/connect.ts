@@ -1,14 +1,19 @@
 import { AthenaClient } from '@aws-sdk/client-athena'
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { GlueClient } from '@aws-sdk/client-glue'
 import type { S3Client } from '@aws-sdk/client-s3'
+import { SFNClient } from '@aws-sdk/client-sfn'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { AwsGlue } from '../jobs/glue.ts'
 import { documentClient, s3Client } from '../lambda/clients.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import { DynamoListing, type Listing } from '../ledger/listing.ts'
 import { DynamoTable } from '../ledger/table.ts'
 import { type DeadLetters, SqsDeadLetters } from './dead-letters.ts'
+import { type Machine, SfnMachine } from './machine.ts'
 import { type Depth, type NamedQueue, queuesOf, sqsDepth } from './queues.ts'
+import { versionsOf } from './versions.ts'
 
 /** Names of the two stacks of the app. */
 export const STACKS = { stateful: 'LandfallStateful', stateless: 'LandfallStateless' } as const
@@ -31,6 +36,10 @@ export type Landfall = {
   queues: NamedQueue[]
   depth: (url: string) => Promise<Depth>
   deadLetters: DeadLetters
+  /** Of reruns. */
+  machine: Machine
+  /** Which version of its contract people see of a dataset, and which is deployed. */
+  versions: (dataset: string) => Promise<{ served: number | undefined; deployed: number | undefined }>
   rawBucket: string
   processingBucket: string
   deliveryBucket: string
@@ -66,6 +75,8 @@ export async function connect(target: Target = {}): Promise<Landfall> {
   const athena = new AthenaClient(target)
   const dynamo = new DynamoDBClient(target)
   const sqs = new SQSClient(target)
+  const sfn = new SFNClient(target)
+  const glue = new GlueClient(target)
   const document = documentClient(dynamo)
   return {
     s3,
@@ -76,6 +87,8 @@ export async function connect(target: Target = {}): Promise<Landfall> {
     queues: queuesOf(stateless.all),
     depth: sqsDepth(sqs),
     deadLetters: new SqsDeadLetters(sqs),
+    machine: new SfnMachine(sfn, stateless('RerunMachine')),
+    versions: versionsOf(new AwsGlue(glue), stateless('Tables'), stateless('Versions')),
     rawBucket: stateful('RawBucket'),
     processingBucket: stateful('ProcessingBucket'),
     deliveryBucket: stateful('DeliveryBucket'),
@@ -86,6 +99,8 @@ export async function connect(target: Target = {}): Promise<Landfall> {
       athena.destroy()
       dynamo.destroy()
       sqs.destroy()
+      sfn.destroy()
+      glue.destroy()
     },
   }
 }

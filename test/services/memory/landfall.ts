@@ -1,6 +1,8 @@
+import { servedVersion } from '../../../services/catalog/view.ts'
 import type { Landfall } from '../../../services/operations/connect.ts'
 import type { Depth } from '../../../services/operations/queues.ts'
 import { MemoryListing } from './listing.ts'
+import { MemoryMachine } from './machine.ts'
 import { memoryS3 } from './s3-client.ts'
 import { DELIVERY, PROCESSING, QUARANTINE, RAW, type World } from './world.ts'
 
@@ -16,6 +18,11 @@ export function landfallOf(world: World, depths: Record<string, Depth> = {}) {
       { stage, kind: 'dead' as const, url: `${stage}-dead` },
       { stage, kind: 'dead' as const, event: 'Landed', url: `${stage}-rule` },
     ]),
+    machine: new MemoryMachine(world),
+    versions: async (dataset: string) => ({
+      served: await servedVersion(world.deps, dataset),
+      deployed: world.contracts.get(dataset)?.version,
+    }),
     depth: async (url: string) => depths[url] ?? { waiting: 0, inFlight: 0 },
     rawBucket: RAW,
     processingBucket: PROCESSING,

@@ -318,7 +318,6 @@ describe('the end of a rerun', () => {
   const unserved: Served = {
     outcome: 'unserved',
     version: 1,
-    deployed: 2,
     sources: [
       { key: A, reason: 'refused: The header is wrong.' },
       { key: B, reason: 'nothing has typed it under version 2 yet' },
