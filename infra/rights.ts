@@ -84,11 +84,15 @@ export const catalogRights = (scope: Construct, stateful: Stateful, { crawlers }
   ]
 }
 
-/** Sweep does what a missed event should have done, so it may do what the stages behind the events may. */
+/**
+ * Sweep does what a missed event should have done, so it may do what the stages behind the events may. And it looks for
+ * replays that no stage hears, which AWS lists for the account as a whole or not at all.
+ */
 export const sweepRights = (scope: Construct, stateful: Stateful, glue: Glue): PolicyStatement[] => [
   ...convertRights(scope, stateful, glue),
   ...partitionRights(scope, stateful, glue),
   ...catalogRights(scope, stateful, glue),
+  new PolicyStatement({ actions: ['events:ListReplays'], resources: ['*'] }),
 ]
 
 /**
