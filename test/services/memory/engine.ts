@@ -17,6 +17,8 @@ const at = (uri: string) => {
 export class MemoryJob {
   readonly #objects: MemoryObjects
   readonly #now: () => Date
+  /** What the contract rejects. */
+  rejects = (row: string): boolean => countryOf(row) === 'BAD'
 
   constructor(objects: MemoryObjects, now: () => Date) {
     this.#objects = objects
@@ -82,8 +84,8 @@ export class MemoryJob {
     const [header, ...data] = rows
     if (header !== HEADER)
       return { ...none, refusal: { code: 'header_mismatch', message: `The header is ${header}, not ${HEADER}.` } }
-    const bad = data.filter((row) => countryOf(row) === 'BAD')
-    const good = data.filter((row) => countryOf(row) !== 'BAD')
+    const bad = data.filter((row) => this.rejects(row))
+    const good = data.filter((row) => !this.rejects(row))
     return {
       ...none,
       rowsIn: data.length,

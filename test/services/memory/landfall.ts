@@ -1,5 +1,6 @@
 import type { Landfall } from '../../../services/operations/connect.ts'
 import type { Depth } from '../../../services/operations/queues.ts'
+import { MemoryArchives, ruleOf } from './archives.ts'
 import { MemoryListing } from './listing.ts'
 import { memoryS3 } from './s3-client.ts'
 import { DELIVERY, PROCESSING, QUARANTINE, RAW, type World } from './world.ts'
@@ -16,6 +17,14 @@ export function landfallOf(world: World, depths: Record<string, Depth> = {}) {
       { stage, kind: 'dead' as const, url: `${stage}-dead` },
       { stage, kind: 'dead' as const, event: 'Landed', url: `${stage}-rule` },
     ]),
+    archives: new MemoryArchives(world),
+    objectRules: {
+      unzip: ruleOf('unzip'),
+      convert: ruleOf('convert'),
+      partition: ruleOf('partition'),
+      catalog: ruleOf('catalog'),
+    },
+    depthLag: 0,
     depth: async (url: string) => depths[url] ?? { waiting: 0, inFlight: 0 },
     rawBucket: RAW,
     processingBucket: PROCESSING,
