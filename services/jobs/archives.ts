@@ -45,8 +45,8 @@ export interface Archives {
   replay(name: string): Promise<Replay | undefined>
   /** Newest first. */
   replays(): Promise<Replay[]>
-  /** `ended`: there is nothing to cancel any more. */
-  cancel(name: string): Promise<'cancelling' | 'ended' | 'unknown'>
+  /** False for one that has ended. */
+  cancel(name: string): Promise<boolean>
 }
 
 /** @see https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-replay-archived-event.html */
@@ -98,7 +98,9 @@ export class EventBridgeArchives implements Archives {
 
   async replay(name: string): Promise<Replay | undefined> {
     try {
-      return replayOf(await this.#client.send(new DescribeReplayCommand({ ReplayName: name })))
+      const said = await this.#client.send(new DescribeReplayCommand({ ReplayName: name }))
+      // Names are the account's: one of another archive is none of ours.
+      return said.EventSourceArn === this.#arn ? replayOf(said) : undefined
     } catch (error) {
       if (error instanceof ResourceNotFoundException) return undefined
       throw error
@@ -116,13 +118,12 @@ export class EventBridgeArchives implements Archives {
     return found.sort((a, b) => ((a.startedAt ?? '') < (b.startedAt ?? '') ? 1 : -1))
   }
 
-  async cancel(name: string): Promise<'cancelling' | 'ended' | 'unknown'> {
+  async cancel(name: string): Promise<boolean> {
     try {
       await this.#client.send(new CancelReplayCommand({ ReplayName: name }))
-      return 'cancelling'
+      return true
     } catch (error) {
-      if (error instanceof ResourceNotFoundException) return 'unknown'
-      if (error instanceof IllegalStatusException) return 'ended'
+      if (error instanceof IllegalStatusException) return false
       throw error
     }
   }

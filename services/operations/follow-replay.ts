@@ -9,7 +9,7 @@ import { hasEnded, type Run, type RunRef } from '../ledger/run.ts'
 import type { Landfall } from './connect.ts'
 import { memberRuns } from './follow.ts'
 import { whenRead } from './follow-returned.ts'
-import { NoReplay } from './replay.ts'
+import { noSuchReplay } from './replay.ts'
 
 export type FollowReplayOptions = {
   /** EventBridge has come further, or to its end. */
@@ -21,7 +21,7 @@ export type FollowReplayOptions = {
   quiet?: number
   /** Milliseconds without anything new after which it counts as read, whatever is in the queue. @default 15 minutes */
   patience?: number
-  /** Milliseconds between two looks. @default 1000 */
+  /** Milliseconds between two looks. @default a second, or a tenth of the depth's lag if that is less */
   poll?: number
 }
 
@@ -61,7 +61,8 @@ const PATIENCE_MS = 15 * 60_000
  */
 export async function followReplay(landfall: Deps, name: string, options: FollowReplayOptions = {}) {
   const { ledger, archives } = landfall
-  const { onProgress, onChange, signal, quiet = landfall.depthLag, patience = PATIENCE_MS, poll = 1000 } = options
+  const { onProgress, onChange, signal, quiet = landfall.depthLag, patience = PATIENCE_MS } = options
+  const { poll = Math.min(1000, landfall.depthLag / 10) } = options
   const stage = addressedStage(name) ?? ''
   const read = whenRead(landfall, quiet)
   const watched = new Watched(landfall, onChange)
@@ -70,7 +71,7 @@ export async function followReplay(landfall: Deps, name: string, options: Follow
   for (;;) {
     signal?.throwIfAborted()
     const replay = await archives.replay(name)
-    if (!replay) throw new NoReplay(`EventBridge knows no replay "${name}". landfall replays lists them.`)
+    if (!replay) throw noSuchReplay(name)
     const progress = `${replay.state} ${replay.lastReplayed}`
     if (progress !== told) onProgress?.(replay)
     told = progress

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Stage } from '../../events/replay.ts'
+import { STAGES, type Stage } from '../../events/replay.ts'
 import { noteReplay } from '../ledger/causes.ts'
 import { datasetOf } from '../ledger/ids.ts'
 import type { Run } from '../ledger/run.ts'
@@ -33,6 +33,8 @@ export type ReplayPlan = {
 
 /** What cannot be replayed, in words: nothing was done. */
 export class NoReplay extends Error {}
+export const noSuchReplay = (name: string) =>
+  new NoReplay(`EventBridge knows no replay "${name}" of this archive. landfall replays lists them.`)
 
 type Deps = Books & Pick<Landfall, 'archives' | 'objectRules'>
 
@@ -90,12 +92,18 @@ export async function startReplay(
   )
 }
 
-const STAGES_IN_WORDS =
-  'unzip (zips are extracted again), convert (CSVs are typed again), partition (typed rows are partitioned again) or catalog (tables are compared with the delivery zone again)'
+/** What a stage does with the events of a replay. */
+export const AGAIN: Record<Stage, string> = {
+  unzip: 'zips are extracted again',
+  convert: 'CSVs are typed again',
+  partition: 'typed rows are partitioned again',
+  catalog: 'tables are compared with the delivery zone again',
+}
 
 function stageFor(run: Run | undefined): Stage {
   if (run) return run.kind === 'zip' ? 'unzip' : 'convert'
-  throw new NoReplay(`A replay is for one stage. Name it with --stage: ${STAGES_IN_WORDS}.`)
+  const stages = STAGES.map((stage) => `${stage} (${AGAIN[stage]})`).join(', ')
+  throw new NoReplay(`A replay is for one stage. Name it with --stage: ${stages}; or name a --source.`)
 }
 
 const NAMED = 5

@@ -5,6 +5,7 @@ import { causedRuns, type ReplayFilter, replayedTables, replayState, skippedEven
 import { hasEnded } from '../ledger/run.ts'
 import type { Landfall } from './connect.ts'
 import { ending } from './outcome.ts'
+import { noSuchReplay } from './replay.ts'
 
 /** One replay, and what has come of it so far. */
 export type ListedReplay = Replay & {
@@ -53,4 +54,14 @@ export async function listReplays({ ledger, archives }: Deps, limit: number): Pr
     },
     { concurrency: 4 },
   )
+}
+
+/**
+ * Has EventBridge replay no more of it. What it has replayed goes on.
+ * @returns false where it has ended already
+ * @throws NoReplay
+ */
+export async function cancelReplay({ archives }: Pick<Deps, 'archives'>, name: string): Promise<boolean> {
+  if (!(await archives.replay(name))) throw noSuchReplay(name)
+  return await archives.cancel(name)
 }

@@ -69,10 +69,9 @@ export class MemoryArchives implements Archives {
 
   async cancel(name: string) {
     const replay = this.#replays.get(name)
-    if (!replay) return 'unknown'
-    if (!ACTIVE.includes(replay.state)) return 'ended'
+    if (!replay || !ACTIVE.includes(replay.state)) return false
     replay.state = 'cancelling'
-    return 'cancelling'
+    return true
   }
 
   /** To its end, as time goes by. */

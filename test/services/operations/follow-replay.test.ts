@@ -124,7 +124,7 @@ describe('a replay that is followed', () => {
   it('that EventBridge does not know is refused in words', async () => {
     const { landfall } = await landed()
     await expect(followReplay(landfall, 'convert-none')).rejects.toThrow(
-      'EventBridge knows no replay "convert-none". landfall replays lists them.',
+      'EventBridge knows no replay "convert-none" of this archive. landfall replays lists them.',
     )
   })
 })

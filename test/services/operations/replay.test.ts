@@ -108,7 +108,7 @@ describe('the stage and the source of a replay', () => {
     [
       'neither is named',
       { stage: undefined },
-      /^A replay is for one stage\. Name it with --stage: unzip \(.+\), convert \(.+\), partition \(.+\) or catalog \(.+\)\.$/,
+      /^A replay is for one stage\. Name it with --stage: unzip \(.+\), convert \(.+\), partition \(.+\), catalog \(.+\); or name a --source\.$/,
     ],
     [
       'a zip is to be replayed after unzip, naming its members',
