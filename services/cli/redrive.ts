@@ -1,6 +1,5 @@
 import type { Stage } from '../../events/replay.ts'
 import type { Run, RunRef } from '../ledger/run.ts'
-import type { Landfall } from '../operations/connect.ts'
 import { followReturned } from '../operations/follow-returned.ts'
 import type { Letter } from '../operations/letter.ts'
 import { type DeadQueue, type Found, findDeadLetters, type Returned, sendBack } from '../operations/redrive.ts'
@@ -32,7 +31,7 @@ export async function redrive(options: RedriveOptions): Promise<number> {
 }
 
 /** What redrive needs of a deployment. */
-type Deployed = Parameters<typeof findDeadLetters>[0] & Parameters<typeof followReturned>[0] & Pick<Landfall, 'queues'>
+type Deployed = Parameters<typeof findDeadLetters>[0] & Parameters<typeof followReturned>[0]
 
 export async function redriveOn(landfall: Deployed, options: RedriveOptions): Promise<number> {
   const { stage, yes, dryRun, wait, json } = options

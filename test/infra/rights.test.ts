@@ -101,7 +101,8 @@ describe('roles', () => {
 describe('objects', () => {
   it('unzip may write members and archived zips, and take out what a newer zip withdraws', () => {
     expect(places('Unzip', 's3:PutObject')).toEqual(['<Quarantine>/refused/', '<Raw>/data/', '<Raw>/old-data/'])
-    expect(places('Unzip', 's3:GetObject')).toEqual(['<Raw>/data/', '<Raw>/landing/'])
+    // A replay extracts a zip from where it is kept.
+    expect(places('Unzip', 's3:GetObject')).toEqual(['<Raw>/data/', '<Raw>/landing/', '<Raw>/old-data/'])
     expect(places('Unzip', 's3:DeleteObject')).toEqual([
       '<Delivery>/data/',
       '<Processing>/data/',

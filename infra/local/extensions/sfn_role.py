@@ -18,8 +18,12 @@ from ministack.services import stepfunctions as sfn
 from ministack.services import sts
 from patching import replace
 
-# Of the optimized integrations: service, and how the errors of its tasks begin.
-OPTIMIZED = {"dynamodb": ("dynamodb", "DynamoDB"), "events": ("events", "EventBridge"), "sqs": ("sqs", "SQS")}
+# How an optimized integration calls the errors that its service's model does not name, AccessDenied among them.
+OPTIMIZED = {
+    "dynamodb": "DynamoDB.AmazonDynamoDBException",
+    "events": "EventBridge.EventBridgeException",
+    "sqs": "SQS.AmazonSQSException",
+}
 MAP = ("state_def", "raw_input", "effective", "iterator", "execution", "ctx")
 
 
@@ -34,8 +38,7 @@ def apply():
 def _task(original):
     def invoke(resource, input_data):
         if sfn_execution.current.get() and ":activity:" not in resource:
-            prefix, checks = _task_checks(resource, input_data)
-            _demand(f"{prefix}.AccessDeniedException", checks)
+            _demand(*_task_checks(resource, input_data))
         return original(resource, input_data)
 
     return invoke
@@ -69,24 +72,27 @@ def _object(original):
 
 
 def _task_checks(resource, input_data):
-    """The prefix of the task's errors, and each (service, action, resource) that it needs."""
+    """The error of a task that may not do so, and each (service, action, resource) that it needs."""
     function = sfn._extract_lambda_ref(resource)
     if function or ":lambda:invoke" in resource:
         named = function or input_data.get("FunctionName", "")
         here = f"arn:aws:lambda:{get_region()}:{get_account_id()}:function:"
-        return "Lambda", [("lambda", "lambda:InvokeFunction", named if named.startswith("arn:") else here + named)]
+        arn = named if named.startswith("arn:") else here + named
+        return "Lambda.AWSLambdaException", [("lambda", "lambda:InvokeFunction", arn)]
     if "states:::states:startExecution" in resource:
-        return "StepFunctions", [("states", "states:StartExecution", input_data.get("StateMachineArn", "*"))]
+        arn = input_data.get("StateMachineArn", "*")
+        return "StepFunctions.AWSStepFunctionsException", [("states", "states:StartExecution", arn)]
     *_, integration, action = resource.removesuffix(".waitForTaskToken").removesuffix(".sync").split(":")
     known = sfn._AWS_SDK_SERVICE_MAP.get(integration, {})
     if "aws-sdk:" in resource and known.get("protocol") == "json":
-        service, prefix = known.get("service_key", integration), sfn._prefix_sdk_error(integration, "").rstrip(".")
+        name = sfn._prefix_sdk_error(integration, "").rstrip(".")
+        service, error = known.get("service_key", integration), f"{name}.{name}Exception"
     elif "aws-sdk:" not in resource and integration in OPTIMIZED:
-        service, prefix = OPTIMIZED[integration]
+        service, error = integration, OPTIMIZED[integration]
     else:
         unknown = f"{resource}: infra/local/extensions/sfn_role.py does not know which rights this task needs."
         raise sfn._ExecutionError("States.Runtime", unknown)
-    return prefix, _json_checks(service, action[0].upper() + action[1:], input_data)
+    return error, _json_checks(service, action[0].upper() + action[1:], input_data)
 
 
 def _json_checks(service, action, input_data):

@@ -92,6 +92,23 @@ describe('a message move task', () => {
     expect(await received(source)).toEqual([])
   })
 
+  it('keeps the group of a FIFO message and numbers it anew', async () => {
+    const Attributes = { FifoQueue: 'true', ContentBasedDeduplication: 'true' }
+    await sqs.createQueue({ QueueName: 'dead.fifo', Attributes })
+    const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: arnOf('dead.fifo'), maxReceiveCount: 1 })
+    const { QueueUrl = '' } = await sqs.createQueue({
+      QueueName: 'a.fifo',
+      Attributes: { ...Attributes, RedrivePolicy },
+    })
+    await sqs.sendMessage({ QueueUrl, MessageBody: 'a', MessageGroupId: 'group' })
+    await fail(QueueUrl)
+    await sqs.startMessageMoveTask({ SourceArn: arnOf('dead.fifo') })
+    expect(await ended(arnOf('dead.fifo'))).toMatchObject({ Status: 'COMPLETED' })
+    const [message] = await received(QueueUrl)
+    expect(message).toMatchObject({ Body: 'a', Attributes: { MessageGroupId: 'group', ApproximateReceiveCount: '1' } })
+    expect(message?.Attributes?.SequenceNumber).toBe('2'.padStart(20, '0'))
+  })
+
   it('fails for a message that was sent to the dead-letter queue, if it has no destination, and leaves it', async () => {
     const { SourceArn, deadLetters } = await withDeadLetters('direct', [])
     await sqs.sendMessage({ QueueUrl: deadLetters, MessageBody: 'sent there' })

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { clientConfig, localAccount, localRegion } from '../../../infra/local/runtime.ts'
 import { createStack, eventually, listen, startLocal, userWith } from './support.ts'
 
-const local = await startLocal({ LANDFALL_REPLAY_EVENT_SECONDS: '0.02' })
+const local = await startLocal({ LANDFALL_REPLAY_EVENT_SECONDS: '0.05' })
 afterAll(() => local.stop())
 const { cloudformation, eventbridge, s3 } = local
 

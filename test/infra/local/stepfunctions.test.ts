@@ -221,19 +221,43 @@ describe('a machine’s role', () => {
   const { 's3:ListBucket': _list, ...noList } = everything
   const { 'states:StartExecution': _start, ...noChildren } = everything
 
-  it.each([
+  const task = (resource: string, Arguments: object) => ({
+    Only: { Type: 'Task', Resource: `arn:aws:states:::${resource}`, Arguments, End: true },
+  })
+  const query = { TableName, KeyConditionExpression: 'pk = :p', ExpressionAttributeValues: { ':p': { S: 'x' } } }
+  const arn = (resource: string) => `arn:aws:${resource.replace(':', `:${localRegion}:${localAccount}:`)}`
+  const QueueUrl = `${local.endpoint}/${localAccount}/letters`
+  const cases: [string, Record<string, object>, object, string, string, string][] = [
     [
-      'put-item',
+      'put',
       { Put: putItem('x', { End: true }) },
       noTable,
-      'DynamoDB.AccessDeniedException',
+      'DynamoDB.AmazonDynamoDBException',
       'dynamodb:PutItem',
       table,
     ],
-    ['put-events', { Send: putEvents('landfall') }, {}, 'EventBridge.AccessDeniedException', 'events:PutEvents', bus],
+    ['query', task('aws-sdk:dynamodb:query', query), noTable, 'DynamoDb.DynamoDbException', 'dynamodb:Query', table],
+    ['events', { Send: putEvents('landfall') }, {}, 'EventBridge.EventBridgeException', 'events:PutEvents', bus],
+    [
+      'message',
+      task('sqs:sendMessage', { QueueUrl, MessageBody: 'x' }),
+      everything,
+      'SQS.AmazonSQSException',
+      'sqs:SendMessage',
+      arn('sqs:letters'),
+    ],
+    [
+      'function',
+      task('lambda:invoke', { FunctionName: 'f' }),
+      everything,
+      'Lambda.AWSLambdaException',
+      'lambda:InvokeFunction',
+      arn('lambda:function:f'),
+    ],
     ['list', map, noList, 'States.ItemReaderFailed', 's3:ListBucket', `arn:aws:s3:::${Bucket}`],
     ['children', map, noChildren, 'States.Runtime', 'states:StartExecution', `${machines}children`],
-  ] as const)('that lacks what %s needs fails it', async (name, states, may, error, action, resource) => {
+  ]
+  it.each(cases)('that lacks the right for its %s fails it', async (name, states, may, error, action, resource) => {
     const failed = await run(name, states, { key: 'a' }, may)
     expect({ status: failed.status, error: failed.error }).toEqual({ status: 'FAILED', error })
     expect(failed.cause).toContain(`assumed-role/${failed.RoleName}/`)
@@ -248,7 +272,7 @@ describe('a machine’s role', () => {
         .mapRunArn,
     })
     const child = await states(local.endpoint, 'DescribeExecution', { executionArn: executions[0].executionArn })
-    expect(child).toMatchObject({ status: 'FAILED', error: 'DynamoDB.AccessDeniedException' })
+    expect(child).toMatchObject({ status: 'FAILED', error: 'DynamoDB.AmazonDynamoDBException' })
   })
 
   it('is asked before any integration, and one whose rights are not known fails', async () => {

@@ -6,6 +6,8 @@ import type { MemoryObjects } from './objects.ts'
 export const HEADER = 'COUNTRY,N'
 export const csv = (...rows: string[]): string => [HEADER, ...rows].join('\n')
 export const rowsOf = (text: string): string[] => text.split('\n').filter(Boolean)
+/** How a row looks that was typed under a version of the contract: from the second on, it says so. */
+export const typed = (row: string, version: number): string => (version === 1 ? row : `${row}@v${version}`)
 const countryOf = (row: string) => row.slice(0, row.lastIndexOf(','))
 
 const at = (uri: string) => {
@@ -92,7 +94,12 @@ export class MemoryJob {
       accepted: good.length,
       rejected: bad.length,
       reasons: bad.length > 0 ? [{ reason: 'not_an_integer', column: 'N', rows: bad.length }] : [],
-      parts: [staged('p', good)],
+      parts: [
+        staged(
+          'p',
+          good.map((row) => typed(row, manifest.plan.version)),
+        ),
+      ],
       rejects: bad.length > 0 ? staged('rejects', bad) : null,
     }
   }
