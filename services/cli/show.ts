@@ -158,7 +158,8 @@ function otherTable(run: Run, others: Run[]): string {
       stateWords(other),
       count(other.accepted),
       visible(other.versionId),
+      visible(other.cause),
     ])
   const more = others.length > NAMED ? `\n… and ${count(others.length - NAMED)} more` : ''
-  return `${table([['other runs', '', 'registered (UTC)', 'state', 'accepted', 'version'], ...rows])}${more}`
+  return `${table([['other runs', '', 'registered (UTC)', 'state', 'accepted', 'version', 'cause'], ...rows])}${more}`
 }

@@ -70,6 +70,7 @@ export async function followReplay(landfall: Deps, name: string, options: Follow
   let news = { of: '', at: performance.now() }
   for (;;) {
     signal?.throwIfAborted()
+    const began = performance.now()
     const replay = await archives.replay(name)
     if (!replay) throw noSuchReplay(name)
     const progress = `${replay.state} ${replay.lastReplayed}`
@@ -88,10 +89,18 @@ export async function followReplay(landfall: Deps, name: string, options: Follow
       const runs = watched.of(refs)
       const caused = new Set(refs.map(({ runId }) => runId))
       const members = watched.all().filter(({ runId }) => !caused.has(runId))
-      const plain = tables.map(({ refused: _, ...table }) => table)
-      return { replay, runs, members, skipped, tables: plain, changes: runs.flatMap(changeOf) } satisfies ReplayOutcome
+      const changes = await pMap([...runs, ...members], (run) => changeOf(ledger, run), { concurrency: 16 })
+      return {
+        replay,
+        runs,
+        members,
+        skipped,
+        tables: tables.map(({ refused: _, ...table }) => table),
+        changes: changes.flat(),
+      } satisfies ReplayOutcome
     }
-    await sleep(poll, undefined, { signal })
+    // What thousands of runs take long to look at is looked at as much less often.
+    await sleep(Math.max(poll, performance.now() - began), undefined, { signal })
   }
 }
 
@@ -153,9 +162,16 @@ async function tablesOf({ ledger }: Pick<Deps, 'ledger'>, name: string) {
 }
 
 /** Of a source whose rows were replaced by others in another number: the contract, or the engine, has changed since. */
-function changeOf(run: Run): Change[] {
-  const { replaces, accepted, rejected } = run
-  if (run.state !== 'delivered' || !replaces) return []
-  if (replaces.accepted === accepted && replaces.rejected === rejected) return []
-  return [{ run, before: { accepted: replaces.accepted, rejected: replaces.rejected }, after: { accepted, rejected } }]
+async function changeOf(ledger: Deps['ledger'], run: Run): Promise<Change[]> {
+  if (run.state !== 'delivered') return []
+  const before = run.replaces ?? (await deliveredBefore(ledger, run))
+  const { accepted, rejected } = run
+  if (!before || (before.accepted === accepted && before.rejected === rejected)) return []
+  return [{ run, before: { accepted: before.accepted, rejected: before.rejected }, after: { accepted, rejected } }]
+}
+
+/** What a zip writes again is live, so that its run does not say itself what it replaces. */
+async function deliveredBefore(ledger: Deps['ledger'], run: Run): Promise<Run | undefined> {
+  const earlier = (await ledger.runs(run)).filter(({ seq, state }) => seq < run.seq && state === 'delivered')
+  return earlier.sort((a, b) => b.seq - a.seq)[0]
 }

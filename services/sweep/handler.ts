@@ -2,6 +2,7 @@ import { csvLanded } from '../convert/convert.ts'
 import { convertStage } from '../convert/stage.ts'
 import { archives, contracts, executionRuns, glue, ledger, objects, sleep, unique } from '../lambda/clients.ts'
 import { readEnv, SweepEnv } from '../lambda/env.ts'
+import { isRefusal } from '../lambda/errors.ts'
 import { logger, scheduled } from '../lambda/stage.ts'
 import type { OpenRerun } from '../ledger/reruns.ts'
 import { queueOverdue } from '../partition/partition.ts'
@@ -37,7 +38,9 @@ export const handler = scheduled(async () => {
     const replays = () => archives(env.ARCHIVE).replays()
     for (const words of await unheardReplays({ ledger: catalog.ledger, replays })) logger.warn(words)
   } catch (error) {
-    errors.push(error)
+    // Throttled, say: the next minute lists them too, and an error here would alarm for nothing.
+    if (isRefusal(error)) errors.push(error)
+    else logger.info('The sweep leaves replays to the next', { error: error as Error })
   }
   if (errors.length > 0) throw new AggregateError(errors, `The sweep could not finish ${errors.length} of its checks`)
 })

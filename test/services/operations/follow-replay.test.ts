@@ -67,9 +67,20 @@ describe('a replay that is followed', () => {
   it('says where the contract takes another number of rows than before', async () => {
     const place = await landed()
     place.world.job.rejects = () => false
-    const { changes } = await replayed(place, { source: 'data/sales/a.csv' })
+    const { changes } = await replayed(place, { stage: 'convert' })
     expect(changes).toMatchObject([
       { run: { key: 'data/sales/a.csv' }, before: { accepted: 4, rejected: 1 }, after: { accepted: 5, rejected: 0 } },
+    ])
+  })
+
+  it('says so of the members of a zip, too', async () => {
+    const place = await landed()
+    place.world.job.rejects = (row) => row === 'Chad,1'
+    const contract = place.world.contracts.get('sales')
+    place.world.contracts.set('sales', { ...contract, maxRejectShare: 1 } as NonNullable<typeof contract>)
+    const { changes } = await replayed(place, { stage: 'unzip' })
+    expect(changes).toMatchObject([
+      { run: { key: expect.stringMatching(/x\.csv$/) }, before: { accepted: 1 }, after: { accepted: 0, rejected: 1 } },
     ])
   })
 
