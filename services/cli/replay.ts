@@ -65,7 +65,7 @@ export function planText({ stage, from, to, dataset, key, warnings }: ReplayPlan
   const only = [...(dataset ? [`dataset ${visible(dataset)}`] : []), ...(key ? [`source ${visible(key)}`] : [])]
   const lines = [
     `Replay at ${paint('bold', stage)}: ${AGAIN[stage]}.`,
-    `  events of  ${instant(from)} to ${instant(to)} UTC, a minute after the other, those of a minute in no order`,
+    `  events of  ${instant(from)} to ${instant(to)} UTC, minute by minute, those of a minute in no order`,
     `  only       ${only.length > 0 ? only.join(', ') : 'all of them'}`,
   ]
   return [...lines, ...warnings.map((words) => warning(words))].join('\n')

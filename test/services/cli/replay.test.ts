@@ -59,7 +59,7 @@ describe('what replay shows before it asks', () => {
     expect(stripVTControlCharacters(planText(await planReplay(landfall, asked)))).toBe(
       [
         'Replay at convert: CSVs are typed again.',
-        '  events of  2026-01-01 00:00:00 to 2026-01-01 01:00:30 UTC, a minute after the other, those of a minute in no order',
+        '  events of  2026-01-01 00:00:00 to 2026-01-01 01:00:30 UTC, minute by minute, those of a minute in no order',
         '  only       dataset sales, source data/sales/a.csv',
         'Warning: AWS may take ten minutes to archive an event: of those after 2026-01-01 00:50:30 UTC some may be',
         '  missing. Replay them from 2026-01-01 01:10:30 UTC on to be sure of all.',
