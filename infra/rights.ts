@@ -7,6 +7,7 @@ import type { Contract } from '../schemas/contract.ts'
 import { physicalTables } from '../schemas/locations.ts'
 import type { JobStage } from './config.ts'
 import { books, DELETE, DELETE_VERSION, glue, list, objects, READ, tables, WRITE } from './grants.ts'
+import type { Rerun } from './rerun.ts'
 import type { Stateful } from './stateful.ts'
 
 /** What the stages' functions call besides S3 and the ledger. Names are CloudFormation references. */
@@ -100,13 +101,20 @@ function retiring(scope: Construct, contracts: Contract[]): PolicyStatement[] {
 }
 
 /**
- * Sweep does what a missed event should have done, so it may do what the stages behind the events may. And it looks for
- * replays that no stage hears, which AWS lists for the account as a whole or not at all.
+ * Sweep does what a missed event should have done, so it may do what the stages behind the events may; it asks whether the
+ * machine of a rerun that does not end still runs; and it looks for replays that no stage hears, which AWS lists for the
+ * account as a whole or not at all.
  */
-export const sweepRights = (scope: Construct, stateful: Stateful, glue: Glue): PolicyStatement[] => [
+export const sweepRights = (
+  scope: Construct,
+  stateful: Stateful,
+  glue: Glue,
+  { executionsArn }: Pick<Rerun, 'executionsArn'>,
+): PolicyStatement[] => [
   ...convertRights(scope, stateful, glue),
   ...partitionRights(scope, stateful, glue),
   ...catalogRights(scope, stateful, glue),
+  new PolicyStatement({ actions: ['states:DescribeExecution'], resources: [executionsArn] }),
   new PolicyStatement({ actions: ['events:ListReplays'], resources: ['*'] }),
   ...retiring(scope, stateful.contracts),
 ]

@@ -6,8 +6,8 @@ import { MAX_RECEIVES } from '../lambda/receives.ts'
 import { isMeant, isRerun, LIVE } from '../ledger/causes.ts'
 import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, supersededBy } from '../ledger/ledger.ts'
-import { fits, type RerunFilter, rowEnded } from '../ledger/reruns.ts'
-import { hasEnded, type Landed, type Run } from '../ledger/run.ts'
+import { fits, type RerunFilter, rowAgain, rowWithoutRun } from '../ledger/reruns.ts'
+import { hasEnded, type Landed, type Run, type SourceRef } from '../ledger/run.ts'
 import type { ObjectHead, Objects } from './objects.ts'
 
 export type IntakeDeps = { ledger: Ledger; objects: Objects; quarantineBucket: string }
@@ -84,6 +84,13 @@ export async function takeIn(
       return known
     }
   }
+  const mine = isRerun(cause) ? await runOfRerun(ledger, source, cause) : undefined
+  // A second event of the same key, which may have another version or none by now: a rerun has one run of each.
+  if (mine) {
+    if (mine.state === 'refused') await recordRefusal(deps, mine)
+    await ledger.table.write(rowAgain(mine))
+    return mine
+  }
   const landedAs = (current?: ObjectHead): Landed => ({
     bucket,
     key,
@@ -118,10 +125,14 @@ export async function takeIn(
 
 /** A rerun waits for each key that it listed: one that no run will end is ended here. */
 async function nothingToDo({ table }: Ledger, { key, cause }: Arrival): Promise<undefined> {
-  if (isRerun(cause)) await table.write(rowEnded(cause, { key, state: 'skipped' }))
+  if (isRerun(cause)) await table.write(rowWithoutRun(cause, { key, state: 'skipped' }))
 }
 
 const isUnseen = ({ state, problem }: Run) => state === 'failed' && problem?.code === NOT_TAKEN_IN
+
+/** One that failed before anyone could look is of no version: redriven, it begins anew. */
+const runOfRerun = async (ledger: Ledger, source: SourceRef, rerun: string): Promise<Run | undefined> =>
+  (await ledger.runs(source)).find((run) => run.cause === rerun && !isUnseen(run))
 
 async function meant(ledger: Ledger, { key, cause, event }: Arrival): Promise<boolean> {
   if (cause === LIVE) return true

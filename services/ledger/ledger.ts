@@ -4,7 +4,7 @@ import { causedItem, LIVE } from './causes.ts'
 import { runIdOf, sourceIdOf } from './ids.ts'
 import { listedAt, runOf } from './listing.ts'
 import { queueItem } from './queue.ts'
-import { endingOf, rowTakenIn } from './reruns.ts'
+import { endingOf, rowReopened, rowTakenIn } from './reruns.ts'
 import {
   type Head,
   hasEnded,
@@ -154,7 +154,7 @@ export class Ledger {
     const { problem: _, endedAt: __, ...open } = run
     const again: Run = { ...open, ...landed, ...(end ? { ...end, endedAt: this.instant() } : { state: 'queued' }) }
     const writes: Write[] = [{ put: runItem(again), when }]
-    if (!end) writes.push({ put: queueItem('convert', again) })
+    if (!end) writes.push({ put: queueItem('convert', again) }, ...rowReopened(again))
     else writes.push(...endingOf(again, {}))
     return (await this.table.write(writes)) ? again : ((await this.run(run)) ?? again)
   }
@@ -165,7 +165,9 @@ export class Ledger {
     const { problem: _, endedAt: __, ...open } = run
     const state = stage === 'convert' ? 'queued' : 'converted'
     const failed: Condition[] = [{ attribute: 'state', is: 'equal', to: 'failed' }]
-    return (await this.update(run, { state }, [], ['problem', 'endedAt'], failed)) ? { ...open, state } : run
+    return (await this.update(run, { state }, rowReopened(run), ['problem', 'endedAt'], failed))
+      ? { ...open, state }
+      : run
   }
 
   /** What `unzip` knows of a member before the member's own event can come. */

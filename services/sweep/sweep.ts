@@ -1,6 +1,7 @@
 import type { CatalogDeps } from '../catalog/catalog.ts'
 import { crawlEnded, wake } from '../catalog/catalog.ts'
 import { type RetireDeps, retire } from '../catalog/retire.ts'
+import { serve } from '../catalog/serve.ts'
 import { type DispatchDeps, dispatch, release } from '../jobs/dispatch.ts'
 import { readSlot, type SettleStage, settle } from '../jobs/settle.ts'
 import { LandfallError } from '../lambda/errors.ts'
@@ -61,7 +62,7 @@ export async function sweep(
     })
     await attempt(dataset, 'catalog', () => retire(catalog, dataset))
     await attempt(dataset, 'rerun', async () => {
-      const closed = await closeRerun(catalog.ledger, dataset)
+      const closed = await closeRerun(catalog.ledger, dataset, (dataset) => serve(catalog, dataset))
       return closed ? `ended ${closed.rerun}` : undefined
     })
   }

@@ -222,6 +222,13 @@ describe('rerun', () => {
     ])
   })
 
+  it('may be asked about by the sweep, which may not start or stop it', () => {
+    const states = rightsOf('Sweep').filter((right) => right.startsWith('states:'))
+    expect(states.map((right) => right.replace(/arn:.*<AWS::AccountId>:/, '').replace(/[0-9A-F]{8}/, ''))).toEqual([
+      'states:DescribeExecution execution:<RerunMachine.Name>:*',
+    ])
+  })
+
   it('may touch no run in the ledger, and put no event in the name of a service', () => {
     const { statements } = runners.find(({ name }) => name === 'Rerun') ?? expect.fail('no machine')
     const condition = (action: string) => statements.find((each) => list(each.Action).includes(action))?.Condition

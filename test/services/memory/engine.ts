@@ -21,6 +21,8 @@ export class MemoryJob {
   readonly #now: () => Date
   /** What the contract rejects. */
   rejects = (row: string): boolean => countryOf(row) === 'BAD'
+  /** What kills a job that reads it, until the cause is mended. */
+  poison: string | undefined = 'POISON'
 
   constructor(objects: MemoryObjects, now: () => Date) {
     this.#objects = objects
@@ -36,7 +38,8 @@ export class MemoryJob {
     const sources: SourceReport[] = []
     for (const source of manifest.sources) {
       const rows = this.#read(source)
-      if (rows?.some((row) => row.includes('POISON'))) return false
+      const { poison } = this
+      if (poison && rows?.some((row) => row.includes(poison))) return false
       sources.push(change(this.#source(manifest, source, rows)))
     }
     const report: Report = {

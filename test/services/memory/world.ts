@@ -4,6 +4,7 @@ import { type Contract, parseContract } from '../../../schemas/contract.ts'
 import { deliveryPrefix, physicalTable } from '../../../schemas/locations.ts'
 import type { SourceReport } from '../../../schemas/report.ts'
 import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from '../../../services/catalog/catalog.ts'
+import { serve } from '../../../services/catalog/serve.ts'
 import { type ConvertDeps, convertInputs, csvLanded, settleConverted } from '../../../services/convert/convert.ts'
 import { contractOf, type DispatchDeps, dispatch } from '../../../services/jobs/dispatch.ts'
 import { type Arrival, arrivalOf } from '../../../services/jobs/intake.ts'
@@ -26,6 +27,7 @@ import {
   queueOverdue,
   settlePartitioned,
 } from '../../../services/partition/partition.ts'
+import { closeOrLeave, closeRerun } from '../../../services/rerun/close.ts'
 import { type Reruns, type Swept, sweep } from '../../../services/sweep/sweep.ts'
 import { type UnzipDeps, zipLanded } from '../../../services/unzip/unzip.ts'
 import { Clock, counter } from './clock.ts'
@@ -171,8 +173,11 @@ export class World {
       if (dataset === undefined) return
       if (message.to === 'catalog') {
         await markDirty(this.deps.ledger, dataset)
-        await wake(this.deps, dataset)
-      } else if (message.to !== 'unzip') await this.dispatch(message.to, dataset)
+        if ((await wake(this.deps, dataset)) === 'settled') await this.#close()
+      } else if (message.to !== 'unzip') {
+        await this.dispatch(message.to, dataset)
+        await closeOrLeave(this.deps, dataset)
+      }
     } catch (error) {
       const waits = error instanceof LandfallError && error.retryable
       if (message.kind === 'object' && message.to === 'catalog' && waits) return
@@ -197,6 +202,7 @@ export class World {
     const { deps } = this
     if (message.kind === 'crawl') {
       await crawlEnded(deps, 'sales')
+      await this.#close()
       await wake(deps, 'sales')
       return undefined
     }
@@ -218,22 +224,34 @@ export class World {
     return await deliveryChanged(deps, event, replay)
   }
 
+  #close = () => closeRerun(this.deps.ledger, 'sales', (dataset) => serve(this.deps, dataset))
+
   async #asked(arrival: Arrival, to: Stage): Promise<string | undefined> {
-    if (to === 'convert') return await csvLanded(this.deps, arrival)
-    await zipLanded(this.deps, arrival)
-    return undefined
+    if (to === 'unzip') {
+      await zipLanded(this.deps, arrival)
+      await closeOrLeave(this.deps, 'sales')
+      return undefined
+    }
+    await csvLanded(this.deps, arrival)
+    return 'sales'
   }
 
   /** What the machine does, up to its waiting. @returns false where a rerun is at work */
-  async rerun(name: string, filter: RerunFilter = {}, prefix = 'data/sales/'): Promise<boolean> {
+  async rerun(name: string, filter: RerunFilter & { dryRun?: boolean } = {}, prefix = 'data/sales/'): Promise<boolean> {
     const rerun = `rerun-${name}`
+    const { only, since } = filter
     const open = { ...openKey('sales'), rerun, execution: name, prefix, startedAt: this.books.instant(), ...filter }
     if (!(await this.table.write([{ put: open, when: [{ attribute: 'pk', is: 'absent' }] }]))) return false
     const keys = this.objects.keys(RAW, prefix)
     for (const key of keys) {
       await this.table.write([{ put: { ...pendingKey(rerun, key), key, askedAt: this.books.instant() } }])
       const to = key.startsWith('landing/') ? 'unzip' : 'convert'
-      this.messages.push({ to, kind: 'rerun', arrival: { bucket: RAW, key, cause: rerun, filter }, receives: 0 })
+      this.messages.push({
+        to,
+        kind: 'rerun',
+        arrival: { bucket: RAW, key, cause: rerun, filter: { only, since } },
+        receives: 0,
+      })
     }
     await this.table.write([{ update: openKey('sales'), set: { listed: keys.length } }])
     return true
@@ -316,9 +334,9 @@ export class World {
   idle(): boolean {
     const now = this.clock.ms
     const held = [...this.table.items.values()].some(
-      ({ pk, until, lockUntil, crawlUntil }) =>
+      ({ pk, sk, until, lockUntil, crawlUntil }) =>
         pk.startsWith('QUEUE#') ||
-        pk.startsWith('RERUN#') ||
+        (pk.startsWith('RERUN#') && sk === 'OPEN') ||
         [until, lockUntil, crawlUntil].some((lease) => Number(lease ?? 0) > now),
     )
     return !held && this.glue.running.length === 0
