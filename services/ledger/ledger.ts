@@ -99,7 +99,7 @@ export class Ledger {
         registeredAt: at,
         state: kind === 'zip' ? 'extracting' : 'queued',
         ...(kind === 'zip'
-          ? { spanUnzip: { queuedAt: landed.landedAt, startedAt: at } }
+          ? { spanUnzip: { queuedAt: cause === LIVE ? landed.landedAt : at, startedAt: at } }
           : { spanConvert: { queuedAt: at } }),
         ...(head?.zipKey && head.zipRunId && { zip: { key: head.zipKey, runId: head.zipRunId } }),
         ...(replaces && { replaces }),
