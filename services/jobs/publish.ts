@@ -81,7 +81,8 @@ export async function publishedKeys(
   return items.flatMap(({ keys }) => (keys as string[] | undefined) ?? [])
 }
 
-async function knownKeys(ledger: Ledger, source: SourceRef, zone: string) {
+/** All that the ledger lists of a source in a zone, of whichever run. */
+export async function knownKeys(ledger: Ledger, source: SourceRef, zone: Publication['zone']) {
   const items = await ledger.table.query(sourcePk(source), listPrefix(zone))
   return { items, keys: items.flatMap(({ keys }) => (keys as string[] | undefined) ?? []) }
 }

@@ -3,12 +3,14 @@ import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-clo
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { type Objects, S3Objects } from '../jobs/objects.ts'
 import { documentClient, s3Client } from '../lambda/clients.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import { DynamoListing, type Listing } from '../ledger/listing.ts'
 import { DynamoTable } from '../ledger/table.ts'
 import { type DeadLetters, SqsDeadLetters } from './dead-letters.ts'
 import { type Depth, type NamedQueue, queuesOf, sqsDepth } from './queues.ts'
+import { S3Versions, type Versions } from './versions.ts'
 
 /** Names of the two stacks of the app. */
 export const STACKS = { stateful: 'LandfallStateful', stateless: 'LandfallStateless' } as const
@@ -23,6 +25,8 @@ export type Target = {
 /** A deployed Landfall, on AWS or on a laptop: what people's commands work on. */
 export type Landfall = {
   s3: S3Client
+  objects: Objects
+  versions: Versions
   athena: AthenaClient
   ledger: Ledger
   listing: Listing
@@ -35,6 +39,8 @@ export type Landfall = {
   processingBucket: string
   deliveryBucket: string
   quarantineBucket: string
+  stagingBucket: string
+  resultsBucket: string
   workGroup: string
   close: () => void
 }
@@ -69,6 +75,8 @@ export async function connect(target: Target = {}): Promise<Landfall> {
   const document = documentClient(dynamo)
   return {
     s3,
+    objects: new S3Objects(s3),
+    versions: new S3Versions(s3),
     athena,
     ledger: new Ledger(new DynamoTable(document, stateful('LedgerTable')), () => new Date()),
     listing: new DynamoListing(document, stateful('LedgerTable')),
@@ -80,6 +88,8 @@ export async function connect(target: Target = {}): Promise<Landfall> {
     processingBucket: stateful('ProcessingBucket'),
     deliveryBucket: stateful('DeliveryBucket'),
     quarantineBucket: stateful('QuarantineBucket'),
+    stagingBucket: stateful('StagingBucket'),
+    resultsBucket: stateful('ResultsBucket'),
     workGroup: stateless('WorkGroup'),
     close: () => {
       s3.destroy()
