@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Alarm, ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb'
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
@@ -10,14 +12,13 @@ import type { RerunInput } from '../services/rerun/input.ts'
 import { type Config, PROJECT } from './config.ts'
 import { rerunRights } from './rights.ts'
 import { Rule } from './rule.ts'
-import type { Stateful } from './stateful.ts'
 
 /** What the machine is, says and takes is in its own comments. */
 export const MACHINE = join(PROJECT, 'services', 'rerun', 'machine.asl.json')
 
 export interface RerunProps {
   config: Config
-  stateful: Pick<Stateful, 'raw' | 'ledger'>
+  stateful: { raw: IBucket; ledger: ITable }
   datasets: string[]
   /** Seconds between two looks at whether all has settled, early on. @default 20 */
   waitSeconds?: number

@@ -1,4 +1,6 @@
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Stack } from 'aws-cdk-lib/core'
 import type { Construct } from 'constructs'
 import type { JobStage } from './config.ts'
@@ -95,7 +97,7 @@ export const sweepRights = (scope: Construct, stateful: Stateful, glue: Glue): P
  * A rerun lists keys and asks for them; what is done then, the stages do. In the ledger it has its own rows only, and
  * what it puts on the bus can pass for no event of S3 or Glue.
  */
-export const rerunRights = (scope: Construct, { raw, ledger }: Pick<Stateful, 'raw' | 'ledger'>): PolicyStatement[] => [
+export const rerunRights = (scope: Construct, { raw, ledger }: { raw: IBucket; ledger: ITable }): PolicyStatement[] => [
   list(raw),
   new PolicyStatement({
     actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],

@@ -1,6 +1,5 @@
 import type { Stage } from '../../events/replay.ts'
 import type { Run, RunRef } from '../ledger/run.ts'
-import type { Landfall } from '../operations/connect.ts'
 import { followReturned } from '../operations/follow-returned.ts'
 import type { Letter } from '../operations/letter.ts'
 import { type DeadQueue, type Found, findDeadLetters, type Returned, sendBack } from '../operations/redrive.ts'
@@ -32,7 +31,7 @@ export async function redrive(options: RedriveOptions): Promise<number> {
 }
 
 /** What redrive needs of a deployment. */
-type Deployed = Parameters<typeof findDeadLetters>[0] & Parameters<typeof followReturned>[0] & Pick<Landfall, 'queues'>
+type Deployed = Parameters<typeof findDeadLetters>[0] & Parameters<typeof followReturned>[0]
 
 export async function redriveOn(landfall: Deployed, options: RedriveOptions): Promise<number> {
   const { stage, yes, dryRun, wait, json } = options
@@ -77,8 +76,9 @@ const aboutAll = (queues: DeadQueue[]) => (queues.some((queue) => unread(queue) 
 const queueName = ({ stage, event }: { stage: string; event?: string }) => (event ? `${stage} (${event})` : stage)
 
 const WIDTH = 110
-/** Runs whose failure is told in words; the table names all. */
+/** Reasons that are told in words, and runs that are named beside one; the table names all. */
 const TOLD = 10
+const NAMED = 5
 
 export function foundText({ queues, hidden, sweep }: Found, stage?: Stage): string {
   const where = stage ? `the dead-letter queues of ${stage}` : 'the dead-letter queues'
@@ -123,19 +123,27 @@ function runCells({ refs, runs, undelivered }: Letter): string[] {
   return [`${shortId(run)}${more}`, stateWords(run), why]
 }
 
-/** Of each run once, whatever number of messages name it. */
+/** What was said of each run, once where several fail for one reason: then in the words for the first of them. */
 function reasons(queues: DeadQueue[]): string[] {
-  const told = new Map<string, [name: string, words: string]>()
-  for (const { id, runs, undelivered, about } of queues.flatMap(({ letters }) => letters)) {
-    for (const { runId, problem } of runs) if (problem) told.set(runId, [shortId({ runId }), problem.message])
-    if (undelivered !== undefined) told.set(id, [visible(about, 100), `EventBridge: ${undelivered}`])
+  const told = new Map<string, { words: string; names: Set<string> }>()
+  const tell = (name: string, key: string, words: string) => {
+    const alike = words.replaceAll(key, '')
+    const known = told.get(alike) ?? { words, names: new Set() }
+    known.names.add(name)
+    told.set(alike, known)
   }
-  const lines = [...told.values()].slice(0, TOLD).map(([name, words]) => {
-    const wrapped = wrap(`${name}  ${visible(words)}`, WIDTH, '  ')
-    return `${paint('red', name)}${wrapped.slice(name.length)}`
+  for (const { runs, undelivered, about } of queues.flatMap(({ letters }) => letters)) {
+    for (const { runId, key, problem } of runs) if (problem) tell(shortId({ runId }), key, problem.message)
+    if (undelivered !== undefined) tell(visible(about, 100), about, `EventBridge: ${undelivered}`)
+  }
+  const blocks = [...told.values()].map(({ words, names }) => {
+    const few = [...names].slice(0, NAMED)
+    const more = names.size > few.length ? ` and ${count(names.size - few.length)} more` : ''
+    return `${paint('red', few.join(', '))}${more}:\n  ${wrap(visible(words), WIDTH, '  ')}`
   })
-  if (told.size > TOLD) lines.push(`… and ${count(told.size - TOLD)} more: landfall show RUN`)
-  return lines.length > 0 ? [lines.join('\n')] : []
+  const others =
+    blocks.length > TOLD ? [`… and ${plural(blocks.length - TOLD, 'other reason')}: landfall show RUN`] : []
+  return blocks.length > 0 ? [[...blocks.slice(0, TOLD), ...others].join('\n')] : []
 }
 
 export function returnedText(returned: Returned[]): string {

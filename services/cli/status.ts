@@ -99,6 +99,8 @@ function catalogWords({ dirty, crawled, crawlStartedAt }: DatasetStatus['catalog
   return `${plural(dirty - crawled, 'change')} behind${crawlStartedAt ? ', a crawl is at work' : ', waits for a crawl'}`
 }
 
+const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0)
+
 function queueTable({ queues }: Status): string {
   const heading = ['events', 'wait', 'in flight', 'dead letters', 'undelivered']
   const rows = queues.map(({ stage, waiting, inFlight, dead, undelivered }) => [
@@ -106,9 +108,11 @@ function queueTable({ queues }: Status): string {
     count(waiting),
     count(inFlight),
     alarming(dead),
-    alarming(Object.values(undelivered).reduce((a, b) => a + b, 0)),
+    alarming(sum(undelivered)),
   ])
-  return table([heading, ...rows])
+  const dead = queues.some(({ dead, undelivered }) => dead + sum(undelivered) > 0)
+  const hint = dead ? `\n${paint('dim', 'landfall redrive says what they are and why, and sends them back')}` : ''
+  return `${table([heading, ...rows])}${hint}`
 }
 
 function troubledTable({ troubled }: Status): string {

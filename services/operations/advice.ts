@@ -1,6 +1,8 @@
 import type { Problem, Run } from '../ledger/run.ts'
 
 const ZIP_AGAIN = 'Make the zip again from its files and land it under the same key.'
+const REDRIVE = 'landfall redrive then sends it back'
+const NOT_STARTED = `Glue refused to start the job, mostly for a right that its stage's role lacks: its message names it. Deploy the right; its event is in the dead-letter queue of its stage, and ${REDRIVE}.`
 const LOGS = "Read the job run's log, mend the cause, and land the file again; nothing of this version was published."
 
 /**
@@ -37,10 +39,12 @@ export const ADVICE: Record<string, string> = {
   ratio_too_high: "Ask whether it is a zip bomb. If it is not, raise the contract's limits.maxRatio.",
   no_csv_member: 'Put the CSVs into the zip, with names that end in .csv.',
 
-  unzip_failed:
-    'Its message is in the dead-letter queue of unzip. Mend the cause that the logs name, then send it back.',
+  not_taken_in: `Its event is in the dead-letter queue of its stage. Mend the cause that its message names; ${REDRIVE}.`,
+  unzip_failed: `Its event is in the dead-letter queue of unzip. Mend the cause that the logs name; ${REDRIVE}.`,
   convert_job_failed: LOGS,
   partition_job_failed: LOGS,
+  convert_not_started: NOT_STARTED,
+  partition_not_started: NOT_STARTED,
   convert_not_published: LOGS,
   partition_not_published: LOGS,
   glue_refused:

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { CrawlEnded } from '../../events/crawl-ended.ts'
 import { JobEnded } from '../../events/job-ended.ts'
+import { RerunAsked } from '../../events/rerun-asked.ts'
 import { S3ObjectEvent } from '../../events/s3-object.ts'
 import { readSlot } from '../jobs/settle.ts'
 import { datasetOf, parseProcessingKey, runIdOf, sourceIdOf } from '../ledger/ids.ts'
@@ -42,6 +43,8 @@ async function tell(books: Books, body: string): Promise<Told> {
   }
   const crawl = CrawlEnded.schema.safeParse(event)
   if (crawl.success) return { detailType: crawl.data['detail-type'], about: crawl.data.detail.crawlerName, refs: [] }
+  const rerun = RerunAsked.schema.safeParse(event)
+  if (rerun.success) return await ofRerun(books, rerun.data)
   const other = AnyEvent.safeParse(event)
   if (other.success) return { detailType: other.data['detail-type'], about: other.data.source, refs: [] }
   return { about: body.slice(0, SHOWN), refs: [] }
@@ -74,6 +77,14 @@ async function ofObject(books: Books, event: S3ObjectEvent): Promise<Told> {
     if (run) return { ...told, refs: [refOf(run)] }
   }
   return { ...told, refs: [] }
+}
+
+/** It names no version, so that its run is known only once a stage has registered it. */
+async function ofRerun({ ledger }: Books, event: z.infer<typeof RerunAsked.schema>): Promise<Told> {
+  const { key, rerun } = event.detail
+  const runs = await ledger.runs({ dataset: datasetOf(key) ?? 'unknown', sourceId: sourceIdOf(key) })
+  const refs = runs.filter(({ cause }) => cause === rerun).map(refOf)
+  return { detailType: event['detail-type'], about: key, refs }
 }
 
 /** The runs of the batch that this job run has in its hands still. Of one that was settled since, no one knows any more. */

@@ -1,59 +1,29 @@
 import { AthenaClient } from '@aws-sdk/client-athena'
-import { CloudFormation } from '@aws-sdk/client-cloudformation'
 import { S3 } from '@aws-sdk/client-s3'
 import { SQS } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { STACKS } from '../../infra/app.ts'
 import { clientConfig } from '../../infra/local/runtime.ts'
 import type { Run } from '../../services/ledger/run.ts'
 import { query } from '../../services/operations/query.ts'
 import { accessKey, eventually, iam } from '../infra/local/support.ts'
+import { type Denials, denials } from './denials.ts'
 import { DATABASE, type Stack, sales, stack } from './stack.ts'
 
 let chain: Stack
-let cloudFormation: CloudFormation
 let sqs: SQS
-let roles: Map<string, string>
-let outputs: Map<string, string>
+let outputs: Denials['outputs']
+let without: Denials['without']
 
 beforeAll(async () => {
   // A message comes back after 0, 0, 1 and 3 seconds.
   chain = await stack('denied', { env: { LANDFALL_RETRY_SECONDS: '0.05' } })
-  const config = clientConfig(chain.runtime.endpoint)
-  cloudFormation = new CloudFormation(config)
-  sqs = new SQS(config)
-  const [, StackName] = STACKS
-  const { StackResources = [] } = await cloudFormation.describeStackResources({ StackName })
-  roles = new Map(
-    StackResources.filter(({ ResourceType }) => ResourceType === 'AWS::IAM::Role').map(
-      ({ LogicalResourceId = '', PhysicalResourceId = '' }) => [
-        LogicalResourceId.replace(/Role[0-9A-F]{8}$/, ''),
-        PhysicalResourceId,
-      ],
-    ),
-  )
-  const { Stacks = [] } = await cloudFormation.describeStacks({ StackName })
-  outputs = new Map(Stacks[0]?.Outputs?.map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]))
+  sqs = new SQS(clientConfig(chain.runtime.endpoint))
+  ;({ outputs, without } = await denials(chain))
 }, 120_000)
 afterAll(async () => {
-  cloudFormation?.destroy()
   sqs?.destroy()
   await chain?.close()
 })
-
-/** Takes a right away from the roles of these (`Convert`, `ConvertGlue`, …) for as long as `work` takes. */
-async function without<T>(Action: string, names: string[], work: () => Promise<T>): Promise<T> {
-  const { endpoint } = chain.runtime
-  const Statement = [{ Effect: 'Deny', Action, Resource: '*' }]
-  const of = (name: string) => ({ RoleName: roles.get(name) ?? expect.fail(`no role ${name}`), PolicyName: 'denied' })
-  const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement })
-  for (const name of names) await iam(endpoint, 'PutRolePolicy', { ...of(name), PolicyDocument })
-  try {
-    return await work()
-  } finally {
-    for (const name of names) await iam(endpoint, 'DeleteRolePolicy', of(name))
-  }
-}
 
 const deadLetters = async (stage: string) => {
   const QueueUrl = outputs.get(`${stage}DeadLetters`)

@@ -99,7 +99,15 @@ export async function eventually<T>(what: string, look: () => Promise<T | undefi
   return seen
 }
 
-export type Event = { source: string; 'detail-type': string; detail: Record<string, unknown> }
+export type Event = {
+  id: string
+  time: string
+  source: string
+  resources: string[]
+  'detail-type': string
+  'replay-name'?: string
+  detail: Record<string, unknown>
+}
 
 /** A queue that a rule fills. `next` gives the next event; `none` asserts by a marker that nothing else came before it. */
 export async function listen({ eventbridge, sqs }: Clients, name: string, pattern: object) {
@@ -196,6 +204,32 @@ export async function accessKey(endpoint: string, UserName: string) {
   const xml = await iam(endpoint, 'CreateAccessKey', { UserName })
   const text = (tag: string) => new RegExp(`<${tag}>(.+)</${tag}>`).exec(xml)?.[1] ?? ''
   return { accessKeyId: text('AccessKeyId'), secretAccessKey: text('SecretAccessKey') }
+}
+
+/** The keys of a new user who may do this and nothing else. */
+export async function userWith(endpoint: string, UserName: string, Statement: object[]) {
+  const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement })
+  await iam(endpoint, 'CreateUser', { UserName })
+  await iam(endpoint, 'PutUserPolicy', { UserName, PolicyName: 'one', PolicyDocument })
+  return await accessKey(endpoint, UserName)
+}
+
+/** A call of Step Functions as root, by hand, so that its client need not be installed. */
+// biome-ignore lint/suspicious/noExplicitAny: the answers of many actions
+export async function states(endpoint: string, action: string, body: object): Promise<any> {
+  const credential = `test/20260101/${localRegion}/states/aws4_request`
+  const response = await fetch(endpoint, {
+    method: 'POST',
+    headers: {
+      authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=none`,
+      'x-amz-target': `AWSStepFunctions.${action}`,
+      'content-type': 'application/x-amz-json-1.0',
+    },
+    body: JSON.stringify(body),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${action} failed: ${text}`)
+  return JSON.parse(text)
 }
 
 /** Processes whose command line or environment names this text (Linux), or whose command line does (elsewhere). */

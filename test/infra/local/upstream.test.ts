@@ -1,28 +1,39 @@
 // Each of these fails when upstream MiniStack has closed a gap: then drop the extension that it names.
 
 import { Athena } from '@aws-sdk/client-athena'
+import { EventBridge } from '@aws-sdk/client-eventbridge'
 import { afterAll, describe, expect, it } from 'vitest'
 import { clientConfig, localAccount, localRegion } from '../../../infra/local/runtime.ts'
-import { accessKey, createRole, eventually, iam, listen, startUpstream, tlsOnlyBucket } from './support.ts'
+import { createRole, eventually, iam, listen, startUpstream, states, tlsOnlyBucket, userWith } from './support.ts'
 import { Bucket, createOrders, DatabaseName, order, query } from './tables.ts'
 
 const upstream = await startUpstream()
 afterAll(() => upstream.stop())
-const { cloudformation, glue, s3 } = upstream
+const { cloudformation, dynamodb, eventbridge, glue, s3, sqs } = upstream
 await createOrders(upstream, 'orders', 'priced')
 await s3.putObject({ Bucket, Key: 'orders/country=Chad/a.parquet', Body: await order(1) })
 
 const Role = await createRole(upstream, Bucket, 'glue.amazonaws.com')
 
-async function userWith(action: string, resource: string) {
-  const Version = '2012-10-17'
-  const PolicyDocument = JSON.stringify({
-    Version,
-    Statement: [{ Effect: 'Allow', Action: action, Resource: resource }],
+const here = `arn:aws:events:${localRegion}:${localAccount}`
+const bus = `${here}:event-bus/default`
+const EventSourceArn = `${here}:archive/all`
+await eventbridge.createArchive({ ArchiveName: 'all', EventSourceArn: bus })
+const EventStartTime = new Date(Date.now() - 3_600_000)
+const hour = { EventSourceArn, EventStartTime, EventEndTime: new Date(Date.now() + 3_600_000) }
+
+async function run(name: string, state: object) {
+  const trust = { Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { Service: 'states.amazonaws.com' } }
+  const AssumeRolePolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement: [trust] })
+  await iam(upstream.endpoint, 'CreateRole', { RoleName: name, AssumeRolePolicyDocument })
+  const definition = JSON.stringify({ QueryLanguage: 'JSONata', StartAt: 'Only', States: { Only: state } })
+  const roleArn = `arn:aws:iam::${localAccount}:role/${name}`
+  const { stateMachineArn } = await states(upstream.endpoint, 'CreateStateMachine', { name, definition, roleArn })
+  const { executionArn } = await states(upstream.endpoint, 'StartExecution', { stateMachineArn })
+  return await eventually(`the end of ${name}`, async () => {
+    const execution = await states(upstream.endpoint, 'DescribeExecution', { executionArn })
+    return execution.status === 'RUNNING' ? undefined : execution
   })
-  await iam(upstream.endpoint, 'CreateUser', { UserName: 'user' })
-  await iam(upstream.endpoint, 'PutUserPolicy', { UserName: 'user', PolicyName: 'one', PolicyDocument })
-  return await accessKey(upstream.endpoint, 'user')
 }
 
 describe('upstream MiniStack still', () => {
@@ -91,7 +102,9 @@ describe('upstream MiniStack still', () => {
 
   it('denies who may use a work group the state of a query in it (athena_workgroup_arn)', async () => {
     const workGroup = `arn:aws:athena:${localRegion}:${localAccount}:workgroup/primary`
-    const user = new Athena({ ...clientConfig(upstream.endpoint), credentials: await userWith('athena:*', workGroup) })
+    const may = [{ Effect: 'Allow', Action: 'athena:*', Resource: workGroup }]
+    const credentials = await userWith(upstream.endpoint, 'analyst', may)
+    const user = new Athena({ ...clientConfig(upstream.endpoint), credentials })
     const { QueryExecutionId } = await user.startQueryExecution({
       QueryString: 'SELECT 1',
       WorkGroup: 'primary',
@@ -103,5 +116,77 @@ describe('upstream MiniStack still', () => {
   it('loses the precision of a decimal, and prints a small one in exponents (athena_types)', async () => {
     const [, row] = await query(upstream, 'SELECT typeof(any_value(price)), CAST(0 AS DECIMAL(12,8)) FROM priced')
     expect(row).toEqual(['DECIMAL(18,3)', '0E-8'])
+  })
+
+  it('archives no S3 event (s3_archive)', async () => {
+    await s3.createBucket({ Bucket: 'archived' })
+    const NotificationConfiguration = { EventBridgeConfiguration: {} }
+    await s3.putBucketNotificationConfiguration({ Bucket: 'archived', NotificationConfiguration })
+    const events = await listen(upstream, 'archived', { source: ['aws.s3'], resources: ['arn:aws:s3:::archived'] })
+    await s3.putObject({ Bucket: 'archived', Key: 'a', Body: 'x' })
+    await events.next()
+    expect((await eventbridge.describeArchive({ ArchiveName: 'all' })).EventCount).toBe(0)
+  })
+
+  it('does not know AWS::Events::Archive (events_archive)', async () => {
+    const Archive = { Type: 'AWS::Events::Archive', Properties: { SourceArn: bus } }
+    const TemplateBody = JSON.stringify({ Resources: { Archive } })
+    const create = cloudformation.createStack({ StackName: 'archive', TemplateBody })
+    await expect(create).rejects.toThrow('Unrecognized resource types: [AWS::Events::Archive]')
+  })
+
+  it('gives a replay to rules that it does not name, and takes an end before the start (events_replay)', async () => {
+    const events = await listen(upstream, 'unnamed', { source: ['replayed'], 'replay-name': [{ exists: true }] })
+    const Entries = [{ Source: 'replayed', DetailType: 'x', Detail: '{}' }]
+    await eventbridge.putEvents({ Entries })
+    const Destination = { Arn: bus, FilterArns: [`${here}:rule/another`] }
+    await eventbridge.startReplay({ ReplayName: 'filtered', ...hour, Destination })
+    expect((await events.next())['replay-name']).toBe('filtered')
+    const backwards = { ...hour, EventEndTime: new Date(0), Destination: { Arn: bus } }
+    expect((await eventbridge.startReplay({ ReplayName: 'backwards', ...backwards })).State).toBe('STARTING')
+  })
+
+  it('denies a replay to who may use the archive (events_archive_arn)', async () => {
+    const Resource = [EventSourceArn, bus, `${here}:replay/*`]
+    const may = [{ Effect: 'Allow', Action: 'events:*', Resource }]
+    const credentials = await userWith(upstream.endpoint, 'replayer', may)
+    const user = new EventBridge({ ...clientConfig(upstream.endpoint), credentials })
+    const start = user.startReplay({ ReplayName: 'denied', ...hour, Destination: { Arn: bus } })
+    await expect(start).rejects.toThrow('events:StartReplay')
+  })
+
+  it('does not know StartMessageMoveTask (sqs_move_tasks)', async () => {
+    const SourceArn = `arn:aws:sqs:${localRegion}:${localAccount}:any`
+    await expect(sqs.startMessageMoveTask({ SourceArn })).rejects.toThrow('StartMessageMoveTask is not valid')
+  })
+
+  it('evaluates no expression of a distributed map (sfn_map_jsonata)', async () => {
+    await s3.putObject({ Bucket: 'archived', Key: 'a', Body: 'x' })
+    const Arguments = { Bucket: 'archived', Prefix: "{% 'a' %}" }
+    const Only = { Type: 'Succeed' }
+    const ItemProcessor = { ProcessorConfig: { Mode: 'DISTRIBUTED' }, StartAt: 'Only', States: { Only } }
+    const ItemReader = { Resource: 'arn:aws:states:::s3:listObjectsV2', Arguments }
+    const { status, output } = await run('map', { Type: 'Map', ItemReader, ItemProcessor, End: true })
+    expect({ status, output }).toEqual({ status: 'SUCCEEDED', output: '[]' })
+  })
+
+  it('lets a machine do what its role may not (sfn_role)', async () => {
+    await dynamodb.createTable({
+      TableName: 'forbidden',
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+    })
+    const Arguments = { TableName: 'forbidden', Item: { pk: { S: 'x' } } }
+    const Resource = 'arn:aws:states:::dynamodb:putItem'
+    const { status } = await run('powerless', { Type: 'Task', Resource, Arguments, End: true })
+    expect(status).toBe('SUCCEEDED')
+  })
+
+  it('lets a machine succeed with an event that was not taken (sfn_put_events)', async () => {
+    const Arguments = { Entries: [{ Source: 'aws.s3', DetailType: 'x', Detail: {} }] }
+    const Resource = 'arn:aws:states:::events:putEvents'
+    const { status } = await run('sender', { Type: 'Task', Resource, Arguments, End: true })
+    expect(status).toBe('SUCCEEDED')
   })
 })

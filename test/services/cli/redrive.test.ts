@@ -47,11 +47,23 @@ describe('what redrive shows', () => {
         `2026-01-01 00:00:01  convert                  5  Object Created  data/sales/shop.csv  ${id}  failed                not_taken_in`,
         '2026-01-01 00:00:02  convert (Landed)         0  Object Created  data/sales/lost.csv  -         no run in the ledger  undelivered',
         '',
-        `${id}  data/sales/shop.csv landed, but could not be looked at in 5 attempts (Error: reading it is`,
-        '  denied). Its message is in the dead-letter queue: mend the cause and redrive it, or land the file again.',
-        'data/sales/lost.csv  EventBridge: NO_PERMISSIONS: not allowed to send',
+        `${id}:`,
+        '  data/sales/shop.csv landed, but could not be looked at in 5 attempts (Error: reading it is denied). Its',
+        '  message is in the dead-letter queue: mend the cause and redrive it, or land the file again.',
+        'data/sales/lost.csv:',
+        '  EventBridge: NO_PERMISSIONS: not allowed to send',
       ].join('\n'),
     )
+  })
+
+  it('tells once what several runs fail for', async () => {
+    const place = worldOfDead()
+    place.deny()
+    for (let i = 0; i < 7; i++) place.world.land(`data/sales/${i}.csv`, csv('Chad,1'))
+    await place.die()
+    const text = foundText(await findDeadLetters(place.landfall))
+    expect(text).toMatch(/^[0-9a-f]{8}(, [0-9a-f]{8}){4} and 2 more:\n {2}data\/sales\/0\.csv landed, but could not/m)
+    expect(text.match(/could not be looked at/g)).toHaveLength(1)
   })
 
   it('says that there is nothing, and of which stage', async () => {

@@ -20,6 +20,15 @@ const stories: Record<string, Story> = {
       void world.land('landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,1'), 'b.csv': csv('Peru,2') })),
     lands: async (world) => void world.land('landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,3') })),
   },
+  'a zip that is replayed': {
+    before: async (world) =>
+      void world.land('landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,1'), 'b.csv': csv('Peru,2') })),
+    lands: async (world) => void world.replay('unzip'),
+  },
+  'typed rows that are replayed': {
+    before: async (world) => void world.land('data/sales/a.csv', csv('Chad,1', 'Peru,2')),
+    lands: async (world) => void world.replay('partition'),
+  },
   'a CSV in the landing folder': {
     before: async () => {},
     lands: async (world) => void world.land('landing/sales/a.csv', csv('Chad,1')),
@@ -51,7 +60,7 @@ const seen = (world: World) => ({
   zips: world.runs().flatMap(({ kind, key, state }) => (kind === 'zip' ? `${key} ${state}` : [])),
 })
 
-describe.each(Object.entries(stories))('a crash while there lands %s', (_, story) => {
+describe.each(Object.entries(stories))('a crash while there is %s', (_, story) => {
   it.each(FAULTS)(
     'ends in the same state whichever call it strikes: %s',
     async (kind: FaultKind) => {

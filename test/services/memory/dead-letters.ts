@@ -68,7 +68,7 @@ export class MemoryDeadLetters implements DeadLetters {
 
 export function bodyOf(message: Message): string {
   if (message.kind === 'object') return JSON.stringify(message.event)
-  if (message.kind === 'crawl' || message.kind === 'rerun') return JSON.stringify(CrawlEnded.sample('crawler'))
+  if (message.kind === 'crawl') return JSON.stringify(CrawlEnded.sample('crawler'))
   if (message.kind === 'rerun') {
     const { bucket, key, cause, filter } = message.arrival
     return JSON.stringify({ ...RerunAsked.sample(bucket, key), detail: { bucket, key, rerun: cause, ...filter } })

@@ -11,6 +11,7 @@ const SAID = [
   /(?:RefusedSource|Failed|ZipRefused)\(\s*'(\w+)'/g,
   /\brefused\(\s*'(\w+)'/g,
   /\bcode: '(\w+)'/g,
+  /\bNOT_TAKEN_IN = '(\w+)'/g,
   /\bRefused(?:Source)?\(\s*"(\w+)"/g,
 ]
 /** Thrown, but never the problem of a run: the message goes to the dead-letter queue instead. */
@@ -23,7 +24,7 @@ function codes(): Set<string> {
     for (const pattern of SAID) for (const [, code = ''] of text.matchAll(pattern)) found.add(code)
   }
   for (const stage of ['convert', 'partition'])
-    for (const how of ['job_failed', 'not_published']) found.add(`${stage}_${how}`)
+    for (const how of ['job_failed', 'not_started', 'not_published']) found.add(`${stage}_${how}`)
   return found
 }
 

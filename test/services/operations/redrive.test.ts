@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { CrawlEnded } from '../../../events/crawl-ended.ts'
 import { JobEnded } from '../../../events/job-ended.ts'
+import { RerunAsked } from '../../../events/rerun-asked.ts'
 import { sample } from '../../../events/s3-object.ts'
 import { findDeadLetters, type Progress, sendBack } from '../../../services/operations/redrive.ts'
 import { bodyOf, worldOfDead } from '../memory/dead-letters.ts'
 import { csv } from '../memory/engine.ts'
-import { DELIVERY, PROCESSING } from '../memory/world.ts'
+import { DELIVERY, PROCESSING, RAW } from '../memory/world.ts'
 
 const quick = { poll: 1, long: 0 }
 
@@ -67,6 +68,25 @@ describe('dead letters', () => {
     for (const each of [message, replayed]) deadLetters.put('convert-dead', bodyOf(each))
     const { queues } = await findDeadLetters(landfall)
     expect(queues[0]?.letters.map(({ runs }) => runs[0]?.cause)).toEqual(['live', 'convert-again'])
+  })
+
+  it('of a rerun are of the run that it caused, as soon as there is one', async () => {
+    const { landfall, world, deadLetters } = worldOfDead()
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    await world.untilQuiet()
+    const asked = RerunAsked.sample(RAW, 'data/sales/a.csv')
+    deadLetters.put('convert-dead', asked)
+    const look = async () => (await findDeadLetters(landfall)).queues[0]?.letters[0]
+    expect(await look()).toMatchObject({ detailType: 'landfall.rerun', about: 'data/sales/a.csv', refs: [], runs: [] })
+    const { rerun: cause } = asked.detail
+    world.messages.push({
+      to: 'convert',
+      kind: 'rerun',
+      arrival: { bucket: RAW, key: 'data/sales/a.csv', cause },
+      receives: 0,
+    })
+    await world.untilQuiet()
+    expect((await look())?.runs).toMatchObject([{ cause, state: 'delivered' }])
   })
 
   it('of the later zones are of the run whose objects they name', async () => {

@@ -101,5 +101,7 @@ describe('status', () => {
       { stage: 'convert', waiting: 0, inFlight: 0, dead: 0, undelivered: { Landed: 6 } },
     ])
     expect(statusText(now)).toMatch(/^unzip +3 +2 +5 +0\nconvert +0 +0 +0 +6$/m)
+    expect(statusText(now)).toContain('landfall redrive says what they are')
+    expect(statusText(await status(landfallOf(new World())))).not.toContain('landfall redrive')
   })
 })
