@@ -35,7 +35,7 @@ export async function erase(deps: HoldingDeps, asked: Asked, { onProgress, signa
   )
   const kept = new Set(again.map(({ sourceId }) => sourceId))
   const found = all.found.filter(
-    ({ place, sourceId }) => place !== 'others_zip' && !sourceId.split(',').some((id) => kept.has(id)),
+    ({ place, sourceIds }) => place !== 'others_zip' && !sourceIds.some((id) => kept.has(id)),
   )
   for (const [place, bucket, listed] of byPlace(found)) {
     // Markers last: without its marker, a version that is still there would be current again.

@@ -10,10 +10,10 @@ import { stagedBatches } from './staged.ts'
 export const PLACES = ['zip', 'others_zip', 'raw', 'processing', 'delivery', 'rejects', 'refusals', 'staging'] as const
 export type Place = (typeof PLACES)[number]
 
-/** Versions of objects that still hold something of one source. */
+/** Versions of objects that still hold something of a source; in staging, of those of one batch. */
 export type Found = {
   place: Place
-  sourceId: string
+  sourceIds: string[]
   bucket: string
   /** What to look below: a key, or a prefix that ends in `/`. */
   where: string
@@ -105,7 +105,7 @@ async function inRaw(
 ): Promise<Found[]> {
   const of = async (place: Place, key: string): Promise<Found> => ({
     place,
-    sourceId: sourceIdOf(key.replace(/^old-data\//, 'landing/')),
+    sourceIds: [sourceIdOf(key.replace(/^old-data\//, 'landing/'))],
     bucket: rawBucket,
     where: key,
     versions: (await versions.list(rawBucket, key)).filter((version) => version.key === key),
@@ -127,14 +127,14 @@ async function inRaw(
         return [
           {
             place: 'raw',
-            sourceId,
+            sourceIds: [sourceId],
             bucket: rawBucket,
             where: key,
             versions: inFolder.filter((each) => each.key === key),
           },
         ]
       // A CSV that landed where zips do is one source under two keys.
-      const landed = zipKey && !ZIP.test(zipKey) ? [{ ...(await of('raw', zipKey)), sourceId }] : []
+      const landed = zipKey && !ZIP.test(zipKey) ? [{ ...(await of('raw', zipKey)), sourceIds: [sourceId] }] : []
       return [...landed, await of('raw', key)]
     },
     { concurrency: 16 },
@@ -162,7 +162,7 @@ async function inProcessing(
       const moved = later.filter(({ key }) => isOf(dataset, key.split('/')[1]) && key.split('/')[2] === sourceId)
       return {
         place: 'processing',
-        sourceId,
+        sourceIds: [sourceId],
         bucket,
         where,
         versions: [...(await versions.list(bucket, where)), ...moved],
@@ -190,7 +190,7 @@ async function inDelivery(
   const where = (sourceId: string) => `data/${dataset}/*/${sourceId}-*.parquet`
   return [...bySource].map(([sourceId, versions]) => ({
     place: 'delivery',
-    sourceId,
+    sourceIds: [sourceId],
     bucket,
     where: where(sourceId),
     versions,
@@ -209,7 +209,7 @@ async function inQuarantine({ versions, quarantineBucket: bucket }: HoldingDeps,
           ] as const
         ).map(async ([place, folder]): Promise<Found> => {
           const where = `${folder}/${dataset}/${sourceId}/`
-          return { place, sourceId, bucket, where, versions: await versions.list(bucket, where) }
+          return { place, sourceIds: [sourceId], bucket, where, versions: await versions.list(bucket, where) }
         }),
       ),
     { concurrency: 8 },
@@ -224,7 +224,7 @@ async function inStaging(deps: HoldingDeps, dataset: string, runs: Run[]): Promi
     batches,
     async ({ folder, sourceIds }): Promise<Found> => ({
       place: 'staging',
-      sourceId: sourceIds.join(),
+      sourceIds,
       bucket,
       where: folder,
       versions: await versions.list(bucket, folder),
