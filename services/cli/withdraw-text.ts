@@ -68,16 +68,20 @@ export const outcomeWords = (outcome: Outcome): string => OUTCOME[outcome]
 /** What is out now, and what is not. */
 export function takenOutText(taken: TakenOut[]): string {
   const out = csvs(taken.filter(({ outcome }) => outcome === 'withdrawn'))
-  const objects = (zone: 'delivery' | 'processing') => count(sumOf(out, (source) => source.objects[zone]))
+  const objects = (zone: 'delivery' | 'processing') =>
+    plural(
+      sumOf(out, (source) => source.objects[zone]),
+      'object',
+    )
   const lines = [
     `Out of the table: ${plural(
       sumOf(out, ({ rows }) => rows),
       'row',
-    )} of ${plural(out.length, 'source')}; ${objects('delivery')} objects out of delivery, ${objects('processing')} out of processing.`,
+    )} of ${plural(out.length, 'source')}; ${objects('delivery')} out of delivery, ${objects('processing')} out of processing.`,
   ]
   const others = taken.filter(({ outcome }) => outcome !== 'withdrawn')
   for (const { key, outcome, why } of others.slice(0, NAMED))
-    lines.push(wrap(`  ${visible(key)}: ${outcomeWords(outcome)}${why ? `. ${visible(why)}` : ''}`, WIDTH, '    '))
+    lines.push(`  ${wrap(`${visible(key)}: ${outcomeWords(outcome)}${why ? `. ${visible(why)}` : ''}`, WIDTH, '    ')}`)
   if (others.length > NAMED) lines.push(`  … and ${count(others.length - NAMED)} more are not out`)
   if (others.some(({ outcome }) => outcome === 'busy' || outcome === 'failed' || outcome === 'not_begun'))
     lines.push(wrap('Give the same command again: it does what is left.', WIDTH))
@@ -135,7 +139,7 @@ function goesWords({ place, current, versions, goes }: Holding): string {
   if (place === 'staging') return days(goes.objects, 'written')
   const old = days(goes.noncurrent, 'replaced or deleted')
   if (current === 0) return old
-  return current === versions ? 'stays' : `${count(current)} stay; ${old}`
+  return current === versions ? 'stays' : `${count(current)} ${current === 1 ? 'stays' : 'stay'}, the others ${old}`
 }
 
 /** What holds the data when all is done, and what to do about it. */

@@ -63,12 +63,15 @@ export async function withdrawOn(
     signal,
   })
   const out = taken.filter(({ outcome }) => outcome === 'withdrawn')
-  const told = json ? undefined : takenOutText(taken)
+  let told = false
+  const tell = () => {
+    if (!told && !json) print(takenOutText(taken))
+    told = true
+  }
   const end = (code: number, more: object = {}) => {
     if (json) print(JSON.stringify({ dataset: asked.dataset, sources: taken, ...more }))
     return code
   }
-  if (told) print(told)
   try {
     const mark =
       out.some(changesTable) && landfall.datasets.includes(asked.dataset)
@@ -78,7 +81,8 @@ export async function withdrawOn(
       onChange: (waiting) => tick('wait', waitWords(waiting)),
       signal,
     })
-    tick('catalog', 'knows')
+    if (mark !== undefined) tick('catalog', 'has been told')
+    tell()
     if (taken.some(isLeft)) return end(signal.aborted ? EXIT.interrupted : EXIT.broken)
     if (!options.erase) {
       const holdings = await findHoldings(landfall, asked)
@@ -87,6 +91,7 @@ export async function withdrawOn(
     }
     return await erased(landfall, asked, taken, { tick, signal, json, end })
   } catch (error) {
+    tell()
     if (!signal.aborted) throw error
     say(`Interrupted. ${INTERRUPTED}`)
     return end(EXIT.interrupted)

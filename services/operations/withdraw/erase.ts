@@ -38,12 +38,15 @@ export async function erase(deps: HoldingDeps, asked: Asked, { onProgress, signa
     ({ place, sourceIds }) => place !== 'others_zip' && !sourceIds.some((id) => kept.has(id)),
   )
   for (const [place, bucket, listed] of byPlace(found)) {
-    // Markers last: without its marker, a version that is still there would be current again.
-    const ordered = [...listed.filter(({ marker }) => !marker), ...listed.filter(({ marker }) => marker)]
-    for (let i = 0; i < ordered.length; i += AT_ONCE) {
-      signal?.throwIfAborted()
-      await versions.remove(bucket, ordered.slice(i, i + AT_ONCE))
-      onProgress?.(place, Math.min(i + AT_ONCE, ordered.length), ordered.length)
+    let done = 0
+    // Each in requests of its own, for S3 keeps no order within one.
+    for (const part of [listed.filter((version) => !goesLast(version)), listed.filter(goesLast)]) {
+      for (let i = 0; i < part.length; i += AT_ONCE) {
+        signal?.throwIfAborted()
+        await versions.remove(bucket, part.slice(i, i + AT_ONCE))
+        done += Math.min(AT_ONCE, part.length - i)
+        onProgress?.(place, done, listed.length)
+      }
     }
   }
   signal?.throwIfAborted()
@@ -55,6 +58,12 @@ export async function erase(deps: HoldingDeps, asked: Asked, { onProgress, signa
     onProgress?.('ledger', quoted.examples + quoted.problems, quoted.examples + quoted.problems)
   return { erased: { ...all, found, quoted }, again }
 }
+
+/**
+ * Whatever dies on its way: without its marker, a version that is still there would be current again; without its manifest, no
+ * one would know whose rows are left of a batch in staging.
+ */
+const goesLast = ({ marker, key }: ObjectVersion) => marker || key.endsWith('/manifest.json')
 
 /** Its event has not been heard yet. */
 const landedAgain = ({ key }: Source, found: Found[]) =>

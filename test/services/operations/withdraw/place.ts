@@ -1,4 +1,4 @@
-import { erase } from '../../../../services/operations/withdraw/erase.ts'
+import { type Erase, erase } from '../../../../services/operations/withdraw/erase.ts'
 import { findHoldings } from '../../../../services/operations/withdraw/holdings.ts'
 import { tellCatalog, untilSettled, type Waiting } from '../../../../services/operations/withdraw/settled.ts'
 import { findSources } from '../../../../services/operations/withdraw/sources.ts'
@@ -49,7 +49,7 @@ export function placeOf(world = new World()) {
       await untilSettled(deps, asked.dataset, asked.sources, mark, { onChange: (waiting) => waited.push(waiting) })
       return { taken, waited }
     },
-    erase: async (text: string) => await erase(landfall, await find(text)),
+    erase: async (text: string, watch: Erase = {}) => await erase(landfall, await find(text), watch),
     places: async (text: string) => placesOf(await findHoldings(landfall, await find(text))),
     holdings: async (text: string) => await findHoldings(landfall, await find(text)),
     /** Where a text is, of all versions of all objects and of all items of the ledger. */
