@@ -2,11 +2,12 @@ import { CfnCrawler } from 'aws-cdk-lib/aws-glue'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
 import type { Contract } from '../schemas/contract.ts'
+import { deliveryPrefix, physicalTable } from '../schemas/locations.ts'
 import { glue, glueLogs, list, objects, READ, tables } from './grants.ts'
 import type { Stateful } from './stateful.ts'
 
 /**
- * A crawler over the contract's existing table: it adds partitions, which inherit the table's columns and format, and
+ * A crawler over the existing table of the contract's version: it adds partitions, which inherit the table's columns and format, and
  * only logs what else it thinks has changed. The contract decides what the table is, not what is found in the files.
  */
 export class Crawler extends Construct {
@@ -14,7 +15,8 @@ export class Crawler extends Construct {
 
   constructor(scope: Construct, id: string, { contract, stateful }: { contract: Contract; stateful: Stateful }) {
     super(scope, id)
-    const { dataset, table } = contract
+    const { dataset } = contract
+    const table = physicalTable(contract)
 
     const role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('glue.amazonaws.com'),
@@ -22,7 +24,7 @@ export class Crawler extends Construct {
     })
     // AWS's managed AWSGlueServiceRole would be every Glue action, EC2, IAM and any bucket.
     const rights = [
-      objects(READ, stateful.delivery, `data/${dataset}/`),
+      objects(READ, stateful.delivery, deliveryPrefix(contract)),
       list(stateful.delivery),
       new PolicyStatement({ actions: ['s3:GetBucketLocation'], resources: [stateful.delivery.bucketArn] }),
       glue(this, ['glue:GetDatabase'], ['catalog', `database/${table.database}`]),

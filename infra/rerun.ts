@@ -8,7 +8,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
-import type { RerunInput } from '../services/rerun/input.ts'
+import { MOST_KEYS, type RerunInput } from '../services/rerun/input.ts'
 import { type Config, PROJECT } from './config.ts'
 import { rerunRights } from './rights.ts'
 import { Rule } from './rule.ts'
@@ -22,19 +22,21 @@ export interface RerunProps {
   datasets: string[]
   /** Seconds between two looks at whether all has settled, early on. @default 20 */
   waitSeconds?: number
-  /** Keys of one rerun; it fails, in words, where there are as many or more. @default 80,000 */
+  /** Keys of one rerun; it fails, in words, where there are as many or more. @default MOST_KEYS */
   mostKeys?: number
 }
 
 /** The machine that runs the sources of a dataset again: no function of ours, and each dataset's schedule if it has one. */
 export class Rerun extends Construct {
   readonly machine: StateMachine
+  /** All executions of the machine. */
+  readonly executionsArn: string
   /** By dataset. */
   readonly schedules: Record<string, Rule> = {}
 
   constructor(scope: Construct, id: string, { config, stateful, datasets, ...limits }: RerunProps) {
     super(scope, id)
-    const { waitSeconds = 20, mostKeys = 80_000 } = limits
+    const { waitSeconds = 20, mostKeys = MOST_KEYS } = limits
     const role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('states.amazonaws.com'),
       description: 'Landfall: what a rerun may do',
@@ -63,6 +65,12 @@ export class Rerun extends Construct {
       },
       removalPolicy: RemovalPolicy.DESTROY,
     })
+    this.executionsArn = Stack.of(this).formatArn({
+      service: 'states',
+      resource: 'execution',
+      resourceName: `${this.machine.stateMachineName}:*`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    })
     this.mayRunItsChildren(role)
     if (config.alarms) this.alarm()
     this.schedule(config, datasets)
@@ -70,15 +78,10 @@ export class Rerun extends Construct {
 
   /** The children of a distributed map are executions of this machine. A policy of its own, as it names the machine. */
   private mayRunItsChildren(role: Role) {
-    const executions = Stack.of(this).formatArn({
-      service: 'states',
-      resource: 'execution',
-      resourceName: `${this.machine.stateMachineName}:*`,
-      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-    })
+    const resources = [this.executionsArn]
     const statements = [
       new PolicyStatement({ actions: ['states:StartExecution'], resources: [this.machine.stateMachineArn] }),
-      new PolicyStatement({ actions: ['states:DescribeExecution', 'states:StopExecution'], resources: [executions] }),
+      new PolicyStatement({ actions: ['states:DescribeExecution', 'states:StopExecution'], resources }),
     ]
     new Policy(this, 'Children', { roles: [role], statements })
   }

@@ -3,8 +3,11 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
 import { Stack } from 'aws-cdk-lib/core'
 import type { Construct } from 'constructs'
+import type { Contract } from '../schemas/contract.ts'
+import { physicalTables } from '../schemas/locations.ts'
 import type { JobStage } from './config.ts'
 import { books, DELETE, DELETE_VERSION, glue, list, objects, READ, tables, WRITE } from './grants.ts'
+import type { Rerun } from './rerun.ts'
 import type { Stateful } from './stateful.ts'
 
 /** What the stages' functions call besides S3 and the ledger. Names are CloudFormation references. */
@@ -78,19 +81,40 @@ export const catalogRights = (scope: Construct, stateful: Stateful, { crawlers }
       ['glue:StartCrawler', 'glue:GetCrawler'],
       crawlers.map((name) => `crawler/${name}`),
     ),
-    tables(
-      scope,
-      [...repairs],
-      contracts.map(({ table }) => table),
-    ),
+    tables(scope, [...repairs], contracts.flatMap(physicalTables)),
+    ...views(scope, contracts),
   ]
 }
 
-/** Sweep does what a missed event should have done, so it may do what the stages behind the events may. */
-export const sweepRights = (scope: Construct, stateful: Stateful, glue: Glue): PolicyStatement[] => [
+/** Of a contract with a version, the name that people query is a view, or is still to become one in the place of a table. */
+function views(scope: Construct, contracts: Contract[]): PolicyStatement[] {
+  const viewed = contracts.filter(({ version }) => version > 1).map(({ table }) => table)
+  // UpdateTable switches it; the others are for where there is none yet, and where Glue takes no view for a table.
+  const actions = ['glue:CreateTable', 'glue:UpdateTable', 'glue:DeleteTable'] as const
+  return viewed.length > 0 ? [tables(scope, [...actions], viewed)] : []
+}
+
+/** Tables of versions that people were switched from, but for the first, whose name is the view's. */
+function retiring(scope: Construct, contracts: Contract[]): PolicyStatement[] {
+  const retired = contracts.flatMap((contract) => physicalTables(contract).slice(1, -1))
+  return retired.length > 0 ? [tables(scope, ['glue:DeleteTable'], retired)] : []
+}
+
+/**
+ * Sweep does what a missed event should have done, so it may do what the stages behind the events may; and it asks whether
+ * the machine of a rerun that does not end still runs.
+ */
+export const sweepRights = (
+  scope: Construct,
+  stateful: Stateful,
+  glue: Glue,
+  { executionsArn }: Pick<Rerun, 'executionsArn'>,
+): PolicyStatement[] => [
   ...convertRights(scope, stateful, glue),
   ...partitionRights(scope, stateful, glue),
   ...catalogRights(scope, stateful, glue),
+  new PolicyStatement({ actions: ['states:DescribeExecution'], resources: [executionsArn] }),
+  ...retiring(scope, stateful.contracts),
 ]
 
 /**

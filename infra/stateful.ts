@@ -1,10 +1,11 @@
 import { AttributeType, BillingMode, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb'
 import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue'
 import type { Bucket } from 'aws-cdk-lib/aws-s3'
-import { CfnOutput, Duration, Stack, type StackProps } from 'aws-cdk-lib/core'
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib/core'
 import type { Construct } from 'constructs'
 import { glueTable } from '../schemas/compiler/glue-table.ts'
 import type { Contract } from '../schemas/contract.ts'
+import { deliveryPrefix } from '../schemas/locations.ts'
 import { rejectsTable } from '../schemas/rejects.ts'
 import { Archive } from './archive.ts'
 import { bucket, notify, zone } from './bucket.ts'
@@ -75,12 +76,15 @@ export class Stateful extends Stack {
     return ledger
   }
 
-  /** Databases and tables, under the names that the contracts give them: they are what people write in their SQL. */
+  /**
+   * Databases and tables, under the names that the contracts give them: they are what people write in their SQL. From
+   * version 2 of a contract on, they write the name of a view over its table; `catalog` makes it, not a template.
+   */
   private createCatalog(config: Config) {
     const databases = new Map<string, CfnDatabase>()
     for (const contract of this.contracts) {
       const { database } = contract.table
-      const table = glueTable(contract, this.delivery.s3UrlForObject(`data/${contract.dataset}/`))
+      const table = glueTable(contract, this.delivery.s3UrlForObject(deliveryPrefix(contract)))
       const known = databases.get(database)
       const parent =
         known ??
@@ -94,7 +98,8 @@ export class Stateful extends Stack {
           tableInput,
         })
         resource.addResourceDependency(parent)
-        resource.applyRemovalPolicy(config.removal)
+        // A new version of the contract takes the table of the version before out of the template, not from its readers.
+        resource.applyRemovalPolicy(tableInput === table ? RemovalPolicy.RETAIN : config.removal)
       }
       parent.applyRemovalPolicy(config.removal)
     }

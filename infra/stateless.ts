@@ -40,8 +40,10 @@ export class Stateless extends Stack {
     }
     const crawlers: Record<string, string> = {}
     for (const contract of contracts) {
-      const crawler = new Crawler(this, `Crawler-${contract.dataset}`, { contract, stateful })
-      crawlers[contract.dataset] = crawler.crawlerName
+      const { dataset, version } = contract
+      // Each version has its own: Glue changes no crawler that is running, and a deployment would fail with it.
+      const id = version === 1 ? `Crawler-${dataset}` : `Crawler-${dataset}-v${version}`
+      crawlers[dataset] = new Crawler(this, id, { contract, stateful }).crawlerName
     }
     const glue = { jobs, crawlers: Object.values(crawlers) }
     const CRAWLERS = this.toJsonString(crawlers)
@@ -116,6 +118,8 @@ export class Stateless extends Stack {
         CrawlEnded: CrawlEnded.pattern({ crawlers: glue.crawlers }),
       },
     })
+    const datasets = contracts.map(({ dataset }) => dataset)
+    const rerun = new Rerun(this, 'Rerun', { config, stateful, datasets })
     const sweep = new Sweep(this, 'Sweep', {
       name: 'sweep',
       config,
@@ -130,11 +134,8 @@ export class Stateless extends Stack {
         PARTITION_JOB_NAME: jobs.partition,
         CRAWLERS,
       } satisfies Environment<typeof SweepEnv>,
-      rights: sweepRights(this, stateful, glue),
+      rights: sweepRights(this, stateful, glue, rerun),
     })
-
-    const datasets = contracts.map(({ dataset }) => dataset)
-    const rerun = new Rerun(this, 'Rerun', { config, stateful, datasets })
 
     const queries = new WorkGroup(this, 'Queries', { config, stateful })
 

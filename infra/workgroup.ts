@@ -2,6 +2,7 @@ import { CfnWorkGroup } from 'aws-cdk-lib/aws-athena'
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Names, Stack } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
+import { physicalTables } from '../schemas/locations.ts'
 import { REJECTS_TABLE } from '../schemas/rejects.ts'
 import type { Config } from './config.ts'
 import { list, objects, READ, tables, WRITE } from './grants.ts'
@@ -40,7 +41,11 @@ export class WorkGroup extends Construct {
 /** Athena reads tables and writes results with the rights of whoever asks. */
 function readerRights(scope: Construct, stateful: Stateful, workGroup: string): PolicyStatement[] {
   const { delivery, quarantine, results, contracts } = stateful
-  const readable = contracts.flatMap(({ table }) => [table, { database: table.database, name: REJECTS_TABLE }])
+  // A view is read with the reader's own rights on the table below it, which is another one after a switch.
+  const readable = contracts.flatMap((contract) => [
+    ...physicalTables(contract),
+    { database: contract.table.database, name: REJECTS_TABLE },
+  ])
   return [
     new PolicyStatement({
       actions: [

@@ -25,7 +25,7 @@ export function accept(datasets: string, dir: string): string[] {
 function outcome(before: Published | null, after: Published): string {
   if (!before) return `version ${after.version}, new`
   if (after.version > before.version)
-    return `version ${after.version}; land all its files again, those of version ${before.version} are as they were`
+    return `version ${after.version}; when it is deployed, run \`landfall rerun ${after.dataset}\`: people read version ${before.version} until all its files are typed again`
   const names = new Set(before.columns.map(({ name }) => name))
   const added = after.columns.flatMap(({ name }) => (names.has(name) ? [] : [name]))
   return added.length > 0 ? `new columns ${added.join(', ')}, null in the files that are published` : 'as it was'

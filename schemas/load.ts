@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { z } from 'zod'
 import { Contract } from './contract.ts'
+import { physicalTables } from './locations.ts'
+import { REJECTS_TABLE } from './rejects.ts'
 
 /** A contract that cannot be used, with the place to mend. `path` is that of the first wrong field, e.g. `columns[2].type`. */
 export class ContractError extends Error {
@@ -45,9 +47,10 @@ export function parseContract(json: unknown, file = 'contract'): Contract {
   )
 }
 
-/** All contracts of a folder by dataset. @throws ContractError, also when two files declare one dataset. */
+/** All contracts of a folder by dataset. @throws ContractError, also when two files declare one dataset or one table. */
 export function loadContracts(dir: string): Map<string, Contract> {
   const contracts = new Map<string, Contract>()
+  const taken = new Map<string, string>()
   for (const name of readdirSync(dir).sort()) {
     if (!name.endsWith('.json')) continue
     const contract = loadContract(join(dir, name))
@@ -56,9 +59,26 @@ export function loadContracts(dir: string): Map<string, Contract> {
       throw new ContractError(join(dir, name), [
         { path: 'dataset', expected: `"${name.slice(0, -5)}", as the file is called`, found: `"${contract.dataset}"` },
       ])
+    claimTables(contract, join(dir, name), taken)
     contracts.set(contract.dataset, contract)
   }
   return contracts
+}
+
+/** Each version has a table: that of version 2 is `<name>_v2`, which another contract may have thought of, too. */
+function claimTables(contract: Contract, file: string, taken: Map<string, string>): void {
+  for (const { database, name } of physicalTables(contract)) {
+    const owner = name === REJECTS_TABLE ? 'the rejected rows' : taken.get(`${database}.${name}`)
+    if (owner !== undefined)
+      throw new ContractError(file, [
+        {
+          path: 'table.name',
+          expected: `another name: ${name} is the table of ${owner}`,
+          found: `"${contract.table.name}"`,
+        },
+      ])
+    taken.set(`${database}.${name}`, `dataset ${contract.dataset}`)
+  }
 }
 
 function describe(issue: z.core.$ZodIssue, json: unknown) {

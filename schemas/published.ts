@@ -23,14 +23,14 @@ export function publishedOf({ dataset, version, table, partitionBy, columns }: C
   return { dataset, version, table, partitionBy, columns: columns.map(({ name, type }) => ({ name, type })) }
 }
 
-/** What of a contract the files published before cannot serve. Another version may change everything: its files are landed again. */
+/** What of a contract the files published before cannot serve. Another version may change everything: it is published apart, and a rerun types all files again. */
 export function breaks(published: Published, contract: Contract): Problem[] {
   if (contract.version > published.version) return []
   const problems: Problem[] = []
   const changed = (path: string, expected: string, found: string) =>
     problems.push({
       path,
-      expected: `${expected}, as in the files that are published, or else "version": ${published.version + 1}, \`npm run contract:accept\` and all files of ${contract.dataset} landed again`,
+      expected: `${expected}, as in the files that are published, or else "version": ${published.version + 1}, \`npm run contract:accept\` and, when that is deployed, \`landfall rerun ${contract.dataset}\``,
       found,
     })
   const same = (path: string, expected: string, found: string) => {

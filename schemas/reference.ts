@@ -59,8 +59,28 @@ ${table(
 
 \`schemas/published/<dataset>.json\` holds what readers of a dataset's files rely on, and \`npm run synth\` compares. Files that are published go on serving new rules, limits, formats and
 descriptions, and new columns that may be null: in older files these are null. \`npm run contract:accept\` takes new columns down; commit what it writes.
-A column less or of another name or type, a new column that is \`required\`, another \`partitionBy\` or \`table\` are refused under the same \`version\`: raise it, \`npm run contract:accept\`, and
-land all files of the dataset again, since until then the old ones are as they were.
+A column less or of another name or type, a new column that is \`required\`, another \`partitionBy\` or \`table\` are refused under the same \`version\`: raise it and \`npm run contract:accept\`.
+
+A new version is published apart from the one before, and people are switched from one to the other in one step:
+
+${table(
+  ['', 'version 1', 'version *n* from 2 on'],
+  [
+    ['rows in the delivery zone', '`data/<dataset>/`', '`data/<dataset>.v<n>/`'],
+    ['their table in Glue', '`<table.name>`', '`<table.name>_v<n>`'],
+    ['`<table.name>`, the name that people query', 'that table', 'a view of that table'],
+  ],
+)}
+
+1. Deploy. From then on files are typed under the new version, and people go on reading the version before, as it was at this moment: what lands now is seen after the switch.
+   A file that was typed but not yet partitioned ends as superseded, and the rerun takes it up.
+2. \`landfall rerun <dataset>\` types all files again.
+3. When each source that people see rows of is published under the new version, the name is switched to it. While one is not, because its file is refused for instance, nothing is switched and the
+   source is named with the reason: mend its file, or the contract, or withdraw it.
+4. An hour after the switch the rows of the version before leave the delivery zone. The bucket keeps its old versions of these objects as long as of any other.
+
+With another \`table\`, the old name goes on showing the version before, and nothing of that is taken out.
+A new column that may be null needs none of this: tables and views have it from the next change of the dataset's rows on.
 `
 }
 

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { CloudFormation } from '@aws-sdk/client-cloudformation'
+import { type Capability, CloudFormation } from '@aws-sdk/client-cloudformation'
 import { BucketAlreadyOwnedByYou, S3 } from '@aws-sdk/client-s3'
 import { ZipFile } from 'yazl'
 import { type Asset, readAssembly, type Stack } from './assembly.ts'
@@ -14,7 +14,7 @@ export type StackOutputs = Record<string, Record<string, string>>
 const STACK_MS = 120_000
 
 /**
- * Publishes a cloud assembly's assets and creates its stacks, in their order. For a fresh emulator: it does not update.
+ * Publishes a cloud assembly's assets and creates its stacks, in their order, or updates those that are there.
  * @throws Error naming the resources that failed and why; the signal's reason, between two steps, when it aborts
  */
 export async function deployLocal(
@@ -35,8 +35,7 @@ export async function deployLocal(
   const outputs: StackOutputs = {}
   for (const stack of stacks) {
     signal?.throwIfAborted()
-    onProgress(`Creating ${stack.name}`)
-    outputs[stack.name] = await create(endpoint, stack, `${endpoint}/${bucket}/${stack.name}.json`)
+    outputs[stack.name] = await put(endpoint, stack, `${endpoint}/${bucket}/${stack.name}.json`, onProgress)
   }
   return outputs
 }
@@ -73,21 +72,31 @@ export async function zipFolder(folder: string): Promise<Buffer> {
   return buffer(zip.outputStream)
 }
 
-async function create(endpoint: string, stack: Stack, TemplateURL: string): Promise<Record<string, string>> {
+async function put(
+  endpoint: string,
+  stack: Stack,
+  TemplateURL: string,
+  onProgress: (message: string) => void,
+): Promise<Record<string, string>> {
   const formation = new CloudFormation(clientConfig(endpoint))
   const StackName = stack.name
   const describe = async () => (await formation.describeStacks({ StackName })).Stacks?.[0]
+  const Capabilities: Capability[] = ['CAPABILITY_IAM', 'CAPABILITY_NAMED_IAM']
   try {
-    await formation.createStack({ StackName, TemplateURL, Capabilities: ['CAPABILITY_IAM', 'CAPABILITY_NAMED_IAM'] })
-    let found = await describe()
+    let found = await describe().catch(noSuchStack)
+    onProgress(`${found ? 'Updating' : 'Creating'} ${StackName}`)
+    const changes = found
+      ? await formation.updateStack({ StackName, TemplateURL, Capabilities }).then(() => true, nothingToUpdate)
+      : await formation.createStack({ StackName, TemplateURL, Capabilities }).then(() => true)
     const settled = async () => {
       found = await describe()
       return !found?.StackStatus?.endsWith('_IN_PROGRESS')
     }
     const inTime = await until(settled, STACK_MS, 50)
-    if (found?.StackStatus === 'CREATE_COMPLETE') {
+    // A stack that was rolled back once, and is asked for what it has, is as it should be.
+    if (!changes || found?.StackStatus === 'CREATE_COMPLETE' || found?.StackStatus === 'UPDATE_COMPLETE') {
       return Object.fromEntries(
-        (found.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
+        (found?.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
       )
     }
     const state = inTime ? `ended as ${found?.StackStatus}` : `was not complete after ${STACK_MS / 1000} s`
@@ -95,6 +104,17 @@ async function create(endpoint: string, stack: Stack, TemplateURL: string): Prom
   } finally {
     formation.destroy()
   }
+}
+
+const says = (error: unknown, words: string) => error instanceof Error && error.message.includes(words)
+
+function noSuchStack(error: unknown): undefined {
+  if (!says(error, 'does not exist')) throw error
+}
+
+function nothingToUpdate(error: unknown): false {
+  if (!says(error, 'No updates are to be performed')) throw error
+  return false
 }
 
 async function reasons(formation: CloudFormation, StackName: string): Promise<string[]> {

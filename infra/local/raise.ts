@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Engine } from '../engine.ts'
@@ -30,24 +30,37 @@ export async function raise(options: RaiseOptions): Promise<Runtime & { log: str
   const log = join(logs, 'runtime.log')
   const runtime = await startRuntime({ ...options, env, logFile: log })
   try {
-    signal?.throwIfAborted()
-    onProgress('Synthesizing the CDK app')
-    // The CDK is half of the start of any command that needs it, and most commands do not.
-    const [{ synthesize }, { JOB_CODE, laptop }] = await Promise.all([import('../app.ts'), import('../config.ts')])
-    // In the runtime's own folder, which goes with it, however it ends.
-    const assembly = synthesize(
-      laptop({ jobs: JOB_CODE[engine], ...(datasets !== undefined && { datasets }) }),
-      join(runDir(runtime.pid), 'assembly'),
-    )
-    // Synthesizing holds up everything else, a signal included.
-    await turn()
-    await deployLocal(runtime.endpoint, assembly, onProgress, signal)
-    signal?.throwIfAborted()
+    await deployApp(runtime, { engine, datasets, signal, onProgress })
     return { ...runtime, log }
   } catch (error) {
     await runtime.stop()
     throw error
   }
+}
+
+/** Deploys the app to a runtime, or what has changed of it since: another version of a contract, say. */
+export async function deployApp(
+  runtime: Pick<Runtime, 'pid' | 'endpoint'>,
+  {
+    engine = 'duckdb',
+    datasets,
+    signal,
+    onProgress,
+  }: Pick<RaiseOptions, 'engine' | 'datasets' | 'signal' | 'onProgress'>,
+): Promise<void> {
+  signal?.throwIfAborted()
+  onProgress('Synthesizing the CDK app')
+  // The CDK is half of the start of any command that needs it, and most commands do not.
+  const [{ synthesize }, { JOB_CODE, laptop }] = await Promise.all([import('../app.ts'), import('../config.ts')])
+  // In the runtime's own folder, which goes with it, however it ends; each time another, as CDK hashes a folder once.
+  const assembly = synthesize(
+    laptop({ jobs: JOB_CODE[engine], ...(datasets !== undefined && { datasets }) }),
+    await mkdtemp(join(runDir(runtime.pid), 'assembly-')),
+  )
+  // Synthesizing holds up everything else, a signal included.
+  await turn()
+  await deployLocal(runtime.endpoint, assembly, onProgress, signal)
+  signal?.throwIfAborted()
 }
 
 /** Tells the emulator's Glue which Python has PySpark. */

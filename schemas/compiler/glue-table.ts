@@ -1,4 +1,5 @@
 import type { Contract, ContractColumn } from '../contract.ts'
+import { physicalTable } from '../locations.ts'
 
 /** The part of Glue's TableInput that Landfall sets, in the spelling of CloudFormation's L1 properties. */
 export interface GlueTable {
@@ -22,13 +23,13 @@ export interface GlueColumn {
 }
 
 /**
- * The catalog's table of a dataset. Names are lower-case here, whatever case the parquet files have: Athena matches them regardless.
- * @param location the folder of the delivered rows, `s3://…/data/<dataset>/`
+ * The catalog's table over the rows of the contract's version. Names are lower-case here, whatever case the parquet files have: Athena matches them regardless.
+ * @param location the folder of these rows, `s3://…/data/<dataset>/`
  */
 export function glueTable(contract: Contract, location: string): GlueTable {
   const isPartition = (column: ContractColumn) => column.name === contract.partitionBy
   return {
-    name: contract.table.name,
+    name: physicalTable(contract).name,
     ...(contract.description === undefined ? {} : { description: contract.description }),
     tableType: 'EXTERNAL_TABLE',
     parameters: { classification: 'parquet', EXTERNAL: 'TRUE' },
@@ -47,7 +48,7 @@ export function glueTable(contract: Contract, location: string): GlueTable {
 }
 
 /** The contract's type names are Glue's own. */
-const glueColumn = ({ name, type, description }: ContractColumn): GlueColumn => ({
+export const glueColumn = ({ name, type, description }: ContractColumn): GlueColumn => ({
   name: name.toLowerCase(),
   type,
   ...(description === undefined ? {} : { comment: description }),

@@ -2,6 +2,7 @@ import pMap from 'p-map'
 import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { Contract } from '../../schemas/contract.ts'
 import { partitionOfFolder } from '../../schemas/hive.ts'
+import { deliveryPrefix, physicalTable } from '../../schemas/locations.ts'
 import type { CatalogPartition, Glue } from '../jobs/glue.ts'
 import type { Objects } from '../jobs/objects.ts'
 import { inWords, isRefusal, TryAgain } from '../lambda/errors.ts'
@@ -15,10 +16,11 @@ import {
   noRefusal,
   noteRefusal,
 } from '../ledger/catalog-state.ts'
-import { isMeant, tableReplayed } from '../ledger/causes.ts'
-import { datasetOf, parseDeliveryKey } from '../ledger/ids.ts'
+import { isMeant, noteSkipped, tableReplayed } from '../ledger/causes.ts'
+import { deliveredTo, parseDeliveryKey } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, queuePk } from '../ledger/queue.ts'
+import { keepView } from './view.ts'
 
 export type CatalogDeps = {
   ledger: Ledger
@@ -29,6 +31,12 @@ export type CatalogDeps = {
   crawlers: Record<string, string>
   deliveryBucket: string
   sleep: (ms: number) => Promise<void>
+}
+
+/** The dataset whose table a change of the zone is of; undefined for a place that no deployed contract publishes into. */
+export function changedDataset(contracts: CatalogDeps['contracts'], key: string): string | undefined {
+  const at = deliveredTo(key)
+  return at && contracts.get(at.dataset)?.version === at.version ? at.dataset : undefined
 }
 
 /** How long a wake-up waits for publishers to finish or the crawler to be free, before it comes back later. */
@@ -58,8 +66,13 @@ export async function deliveryChanged(
   replay?: string,
 ): Promise<string | undefined> {
   const { key, 'version-id': version } = detail.object
-  const dataset = datasetOf(key)
-  if (dataset === undefined || !contracts.has(dataset)) return undefined
+  const dataset = changedDataset(contracts, key)
+  if (dataset === undefined) {
+    // Of a version that is not deployed no table is kept; a replay counts its events all the same.
+    const known = contracts.has(deliveredTo(key)?.dataset ?? '')
+    if (replay && known) await noteSkipped(ledger, replay, { key, version }, 'not_meant')
+    return undefined
+  }
   if (replay) {
     const about = { key, version, dataset, sourceId: parseDeliveryKey(key)?.sourceId }
     if (!(await isMeant(ledger, replay, about))) return undefined
@@ -167,28 +180,51 @@ export function repairs(folders: string[], known: CatalogPartition[], base: stri
   return { add, drop }
 }
 
-/** The crawler is checked, not trusted: compares the catalog with the zone, repairs it, and settles the waiting runs. */
+/**
+ * The crawler is checked, not trusted: compares the catalog with the zone, repairs it, and settles the waiting runs.
+ * @returns what it repaired of the table of the contract that is deployed
+ */
 export async function compare(deps: CatalogDeps, dataset: string, state?: CatalogState): Promise<Repair> {
-  const { ledger, objects, glue, deliveryBucket } = deps
+  const { ledger } = deps
   const contract = deps.contracts.get(dataset)
   if (!contract) throw new Error(`No contract names the dataset ${dataset}`)
   // Before the listing: what is published later is not settled by it.
   const waiting = await waitingRuns(ledger, dataset)
-  const prefix = `data/${dataset}/`
+  const { folders, repair } = await mend(deps, contract)
+  const present = new Map([[contract.version, new Set(folders)]])
+  // Published just before a version was deployed, and still being queried.
+  for (const version of new Set(waiting.map(({ version = 1 }) => version)))
+    if (version !== contract.version) present.set(version, new Set(await mendOther(deps, { ...contract, version })))
+  await keepView(deps, contract)
+  await noRefusal(ledger, dataset)
+  await pMap(waiting, (item) => settleRun(ledger, dataset, item, present.get(item.version ?? 1) ?? new Set(), state), {
+    concurrency: 16,
+  })
+  return repair
+}
+
+/** Makes the table of one version have the partitions that the zone has folders for. */
+async function mend({ objects, glue, deliveryBucket }: CatalogDeps, contract: Contract) {
+  const table = physicalTable(contract)
+  const prefix = deliveryPrefix(contract)
   const look = async () => {
-    const known = await glue.partitions(contract.table)
+    const known = await glue.partitions(table)
     const folders = await objects.folders(deliveryBucket, prefix)
     return { folders, repair: repairs(folders, known, `s3://${deliveryBucket}/${prefix}`) }
   }
   const { folders, repair } = await look()
-  if (repair.drop.length > 0) await glue.dropPartitions(contract.table, repair.drop)
+  if (repair.drop.length > 0) await glue.dropPartitions(table, repair.drop)
   // Another comparison may have added, by a newer listing, what ours has just dropped: then it is missing now.
   const { add } = repair.drop.length > 0 ? (await look()).repair : repair
-  if (add.length > 0) await glue.addPartitions(contract.table, add)
-  await noRefusal(ledger, dataset)
-  const present = new Set(folders)
-  await pMap(waiting, (item) => settleRun(ledger, dataset, item, present, state), { concurrency: 16 })
-  return repair
+  if (add.length > 0) await glue.addPartitions(table, add)
+  return { folders, repair }
+}
+
+async function mendOther(deps: CatalogDeps, contract: Contract): Promise<string[]> {
+  const found = await deps.glue.table(physicalTable(contract))
+  // Where people have been switched, a view has its name or nothing has.
+  if (!found || found.isView) return await deps.objects.folders(deps.deliveryBucket, deliveryPrefix(contract))
+  return (await mend(deps, contract)).folders
 }
 
 async function settleRun(ledger: Ledger, dataset: string, item: Queued, present: Set<string>, state?: CatalogState) {

@@ -6,6 +6,7 @@ import { on, stage } from '../lambda/stage.ts'
 import { markDirty } from '../ledger/catalog-state.ts'
 import { closeRerun } from '../rerun/close.ts'
 import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from './catalog.ts'
+import { serve } from './serve.ts'
 
 const wired = (): CatalogDeps => {
   const env = readEnv(CatalogEnv)
@@ -28,7 +29,7 @@ export const handler = stage(
       const [dataset] = Object.entries(deps.crawlers).find(([, crawler]) => crawler === detail.crawlerName) ?? []
       if (!dataset) return undefined
       await crawlEnded(deps, dataset)
-      await closeRerun(deps.ledger, dataset)
+      await closeRerun(deps.ledger, dataset, (dataset) => serve(deps, dataset))
       await wake(deps, dataset)
       return undefined
     }),
@@ -37,6 +38,8 @@ export const handler = stage(
     const deps = wired()
     // Once for all changes of this batch of messages, and before the crawler is started.
     await markDirty(deps.ledger, dataset)
-    await wake(deps, dataset)
+    // Where all was crawled already, it settles the last runs itself.
+    if ((await wake(deps, dataset)) === 'settled')
+      await closeRerun(deps.ledger, dataset, (dataset) => serve(deps, dataset))
   },
 )

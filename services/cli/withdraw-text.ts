@@ -182,7 +182,8 @@ function elsewhere({ retention }: Holdings, results: string): string[] {
   return [
     `query results (s3://${results}/): what people have asked has such rows in its answers, and cannot be told apart by source${goes}`,
     'ledger: its backups, where point-in-time recovery is on, go back 35 days; its history of keys, counts and reasons stays',
-    'archive of events, dead letters and logs: keys of objects, which name a partition, and no rows',
+    'archive of events and dead letters: keys of objects, which name a partition, and no rows',
+    'logs, and the history of the machine of reruns: no rows; the words of a refusal may quote a header',
     'whatever was copied out of these buckets by others, or into backups of them, is not known here',
   ]
 }

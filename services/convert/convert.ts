@@ -2,13 +2,13 @@ import type { Contract } from '../../schemas/contract.ts'
 import type { SourceReport } from '../../schemas/report.ts'
 import { type Arrival, type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
 import { type PublishDeps, parseS3, publish } from '../jobs/publish.ts'
-import { endRun, type JobTimes } from '../jobs/settle.ts'
+import { type ExecutedPlan, endRun, type JobTimes } from '../jobs/settle.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { Failed } from '../lambda/errors.ts'
 import { processingKey } from '../ledger/ids.ts'
 import type { Ending } from '../ledger/ledger.ts'
 import { dueItem } from '../ledger/queue.ts'
-import type { Problem, Run } from '../ledger/run.ts'
+import { isUnstarted, type Problem, type Run } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 
 export type ConvertDeps = IntakeDeps & PublishDeps & { contracts: Map<string, Contract>; processingBucket: string }
@@ -32,7 +32,7 @@ export const judgeCsv =
 /** Registers and queues a CSV; the stage dispatches afterwards. */
 export async function csvLanded(deps: ConvertDeps, arrival: Arrival): Promise<string | undefined> {
   const run = await takeIn(deps, arrival, 'csv', judgeCsv(deps.contracts))
-  return run?.state === 'queued' ? run.dataset : undefined
+  return run && (run.state === 'queued' || isUnstarted(run, 'convert')) ? run.dataset : undefined
 }
 
 /** The raw object of a run, pinned, or undefined where it is not the current one any more. */
@@ -86,6 +86,7 @@ export async function settleConverted(
   times: JobTimes,
   leave: Write,
   batch: string,
+  { version: contractVersion }: ExecutedPlan,
 ): Promise<void> {
   const { ledger, objects, quarantineBucket, processingBucket } = deps
   const { dataset, sourceId, runId } = run
@@ -100,7 +101,7 @@ export async function settleConverted(
 
   convertBalance(run.key, report)
   const { rowsIn, accepted, rejected, reasons, examples } = report
-  const counts = { rowsIn, accepted, rejected, reasons, examples, spanConvert, convertBatch: batch }
+  const counts = { contractVersion, rowsIn, accepted, rejected, reasons, examples, spanConvert, convertBatch: batch }
   if (report.rejects) {
     const { bucket, key } = parseS3(report.rejects.uri)
     await objects.copy(

@@ -8,7 +8,7 @@ import { ConvertEnv, readEnv } from '../lambda/env.ts'
 import { on, stage } from '../lambda/stage.ts'
 import { LIVE } from '../ledger/causes.ts'
 import { datasetOf } from '../ledger/ids.ts'
-import { closeRerun } from '../rerun/close.ts'
+import { closeOrLeave } from '../rerun/close.ts'
 import { csvLanded } from './convert.ts'
 import { convertStage } from './stage.ts'
 
@@ -29,6 +29,6 @@ export const handler = stage(
   async (dataset) => {
     const { deps, stage } = wired()
     await dispatch(deps, stage, dataset)
-    await closeRerun(deps.ledger, dataset)
+    await closeOrLeave(deps, dataset)
   },
 )

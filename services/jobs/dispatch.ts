@@ -6,7 +6,7 @@ import { patienceMs } from '../lambda/receives.ts'
 import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
-import { hasEnded, type Run } from '../ledger/run.ts'
+import { hasEnded, isOver, isUnstarted, notStarted, type Problem, type Run } from '../ledger/run.ts'
 import type { Glue } from './glue.ts'
 import type { Objects } from './objects.ts'
 
@@ -24,8 +24,8 @@ export type JobStage = {
   jobName: string
   plan: (dataset: string) => Plan
   size: (dataset: string) => EngineSize
-  /** What the job reads for a run; undefined where it is not there any more. */
-  inputs: (run: Run) => Promise<ManifestSource['inputs'] | undefined>
+  /** What the job reads for a run; undefined where it is not there any more, or why it is not to be read. */
+  inputs: (run: Run) => Promise<ManifestSource['inputs'] | Problem | undefined>
 }
 
 export function contractOf(contracts: Map<string, Contract>, dataset: string): Contract {
@@ -107,14 +107,17 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   const { ledger, objects, glue, stagingBucket } = deps
   const sources: ManifestSource[] = []
   const items: Queued[] = []
+  const runs: Run[] = []
   for (const item of slot.items) {
     const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
-    const inputs = run && !hasEnded(run.state) ? await stage.inputs(run) : undefined
-    if (inputs) {
+    const inputs = run && !isOver(run, stage.stage) ? await stage.inputs(run) : undefined
+    if (Array.isArray(inputs)) {
+      if (run) runs.push(run)
       sources.push({ runId: item.runId, sourceId: item.sourceId, inputs })
       items.push(item)
     } else {
-      await leaveQueue(ledger, queue, item, `What ${stage.stage} would read is gone: a newer version took its place.`)
+      const message = `What ${stage.stage} would read is gone: a newer version took its place.`
+      await leaveQueue(ledger, queue, item, inputs ?? { code: 'superseded', message })
     }
   }
   if (sources.length === 0) return false
@@ -139,43 +142,42 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   const jobRunId = await glue.startJob(stage.jobName, uri, stage.size(queue.dataset))
   const leaseUntil = ledger.now().getTime() + LEASE_MS
   await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, ...held }])
+  for (const run of runs) await ledger.started(run, stage.stage)
   return true
 }
 
-/** A start that was refused: the first time is noted; when patience is over, the runs end, and say what was refused. */
-async function refused(ledger: Ledger, queue: QueueName, items: Queued[], error: unknown) {
+/**
+ * A start that was refused: the first time is noted; when patience is over, the runs have failed, and say what was refused.
+ * They stay in the queue: whenever their job can be started, it is.
+ */
+async function refused(ledger: Ledger, { stage, dataset }: QueueName, items: Queued[], error: unknown) {
   const now = ledger.now().getTime()
   for (const item of items) {
-    const place = { pk: queuePk(queue), sk: item.sk }
+    const place = { pk: queuePk({ stage, dataset }), sk: item.sk }
     const present = [{ attribute: 'pk', is: 'present' } as const]
     if (item.refusedAt === undefined) {
       await ledger.table.write([{ update: place, set: { refusedAt: now }, when: present }])
       continue
     }
     if (now - item.refusedAt < patienceMs()) continue
-    const ref = { dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId }
-    const run = await ledger.run(ref)
-    const leave = { delete: place, when: present }
+    const run = await ledger.run({ dataset, sourceId: item.sourceId, runId: item.runId })
+    if (run && isUnstarted(run, stage)) continue
     if (!run || hasEnded(run.state)) {
-      await ledger.table.write([leave])
+      await ledger.table.write([{ delete: place, when: present }])
       continue
     }
-    const message = `No ${queue.stage} job could be started for ${run.key}: ${inWords(error)} Mend the cause and land it again.`
-    const problem = { code: `${queue.stage}_not_started`, message }
-    await ledger.update(run, { state: 'failed', problem, endedAt: ledger.instant() }, [leave])
+    const message = `No ${stage} job could be started for ${run.key}: ${inWords(error)} It is tried again each minute, and needs no landing when the cause is mended.`
+    const problem = { code: notStarted(stage), message }
+    await ledger.update(run, { state: 'failed', problem, endedAt: ledger.instant() })
   }
 }
 
 /** A queued run that has nothing to be worked on ends as superseded. */
-async function leaveQueue(ledger: Ledger, queue: QueueName, item: Queued, message: string) {
+async function leaveQueue(ledger: Ledger, queue: QueueName, item: Queued, problem: Problem) {
   const ref = { dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId }
   const leave = { delete: { pk: queuePk(queue), sk: item.sk } }
   const known = await ledger.run(ref)
-  if (known && !hasEnded(known.state))
-    await ledger.update(
-      known,
-      { state: 'superseded', problem: { code: 'superseded', message }, endedAt: ledger.instant() },
-      [leave],
-    )
+  if (known && !isOver(known, queue.stage))
+    await ledger.update(known, { state: 'superseded', problem, endedAt: ledger.instant() }, [leave])
   else await ledger.table.write([leave])
 }

@@ -1,6 +1,8 @@
 import {
   BatchCreatePartitionCommand,
   BatchDeletePartitionCommand,
+  CreateTableCommand,
+  DeleteTableCommand,
   GetCrawlerCommand,
   GetJobRunCommand,
   GetJobRunsCommand,
@@ -11,7 +13,9 @@ import {
   StartCrawlerCommand,
   StartJobRunCommand,
   type StorageDescriptor,
+  UpdateTableCommand,
 } from '@aws-sdk/client-glue'
+import type { GlueView } from '../../schemas/compiler/glue-view.ts'
 import type { EngineSize } from '../../schemas/contract.ts'
 import { Failed, isRefusal, TryAgain } from '../lambda/errors.ts'
 
@@ -29,6 +33,8 @@ export type JobStatus = {
 export type TableName = { database: string; name: string }
 /** A partition of a table with one key: its value and where its objects are. */
 export type CatalogPartition = { value: string; location: string }
+/** An entry of the catalog, as far as it matters whether it is a table or a view, and of what. */
+export type CatalogTable = { isView: boolean; parameters: Record<string, string>; viewText?: string }
 
 /** What stages need of Glue. */
 export interface Glue {
@@ -43,6 +49,14 @@ export interface Glue {
   partitions(table: TableName): Promise<CatalogPartition[]>
   addPartitions(table: TableName, partitions: CatalogPartition[]): Promise<void>
   dropPartitions(table: TableName, values: string[]): Promise<void>
+  /** Undefined where the catalog has no such table. */
+  table(table: TableName): Promise<CatalogTable | undefined>
+  /** In one step. False where Glue does not take the view in the place of what is there. */
+  putView(database: string, view: GlueView): Promise<boolean>
+  /** Throws TryAgain where the name is taken: someone else was faster. */
+  createView(database: string, view: GlueView): Promise<void>
+  /** With its partitions. Nothing happens where there is no such table. */
+  dropTable(table: TableName): Promise<void>
 }
 
 const RUNNING = ['STARTING', 'RUNNING', 'STOPPING', 'WAITING']
@@ -187,6 +201,50 @@ export class AwsGlue implements Glue {
           'partition_not_dropped',
           `Glue did not drop ${real.length} partitions of ${database}.${name}, first ${real[0].PartitionValues}: ${real[0].ErrorDetail?.ErrorMessage}`,
         )
+    }
+  }
+
+  async table({ database, name }: TableName): Promise<CatalogTable | undefined> {
+    try {
+      const { Table } = await this.#glue.send(new GetTableCommand({ DatabaseName: database, Name: name }))
+      if (!Table) return undefined
+      const { TableType, Parameters = {}, ViewOriginalText } = Table
+      return {
+        isView: TableType === 'VIRTUAL_VIEW',
+        parameters: Parameters,
+        ...(ViewOriginalText && { viewText: ViewOriginalText }),
+      }
+    } catch (error) {
+      if (nameOf(error) === 'EntityNotFoundException') return undefined
+      throw error
+    }
+  }
+
+  async putView(database: string, view: GlueView): Promise<boolean> {
+    try {
+      await this.#glue.send(new UpdateTableCommand({ DatabaseName: database, TableInput: view }))
+      return true
+    } catch (error) {
+      if (nameOf(error) === 'InvalidInputException') return false
+      throw error
+    }
+  }
+
+  async createView(database: string, view: GlueView): Promise<void> {
+    try {
+      await this.#glue.send(new CreateTableCommand({ DatabaseName: database, TableInput: view }))
+    } catch (error) {
+      if (nameOf(error) === 'AlreadyExistsException')
+        throw new TryAgain('table_exists', `${database}.${view.Name} came to be meanwhile.`, error)
+      throw error
+    }
+  }
+
+  async dropTable({ database, name }: TableName): Promise<void> {
+    try {
+      await this.#glue.send(new DeleteTableCommand({ DatabaseName: database, Name: name }))
+    } catch (error) {
+      if (nameOf(error) !== 'EntityNotFoundException') throw error
     }
   }
 }

@@ -6,8 +6,8 @@ import { MAX_RECEIVES } from '../lambda/receives.ts'
 import { isMeant, isRerun, LIVE } from '../ledger/causes.ts'
 import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, supersededBy } from '../ledger/ledger.ts'
-import { fits, type RerunFilter, rowEnded } from '../ledger/reruns.ts'
-import { hasEnded, type Landed, type Run } from '../ledger/run.ts'
+import { fits, type RerunFilter, rowAgain, rowWithoutRun } from '../ledger/reruns.ts'
+import { hasEnded, type Landed, type Run, type SourceRef } from '../ledger/run.ts'
 import type { ObjectHead, Objects } from './objects.ts'
 
 export type IntakeDeps = { ledger: Ledger; objects: Objects; quarantineBucket: string }
@@ -52,10 +52,8 @@ export const rerunArrival = ({ detail }: z.output<typeof RerunAsked.schema>, las
 
 /** Where objects go whose folder names no dataset at all: `landing/x.zip`. */
 const NO_DATASET = 'unknown'
-/** Failed before anyone could look at the object. */
+/** Failed before anyone could look at the object. A redriven message finds it open. */
 const NOT_TAKEN_IN = 'not_taken_in'
-/** What a run failed with whose job never started: its message is in the DLQ, and finds it open when it is redriven. */
-const REOPENED = [NOT_TAKEN_IN, 'convert_not_started']
 
 type Judge = (key: string, dataset: string | undefined) => Ending | undefined
 
@@ -80,11 +78,18 @@ export async function takeIn(
   if (named) {
     // A zip that has been archived is no longer under its key: the ledger must be asked first.
     const known = await ledger.run({ ...source, runId: runIdOf(key, named, cause) })
-    if (known && hasEnded(known.state) && !isReopened(known)) {
+    if (known && hasEnded(known.state) && !isUnseen(known)) {
       // A crash may have come between the two; a second time writes the same words.
       if (known.state === 'refused') await recordRefusal(deps, known)
       return known
     }
+  }
+  const mine = isRerun(cause) ? await runOfRerun(ledger, source, cause) : undefined
+  // A second event of the same key, which may have another version or none by now: a rerun has one run of each.
+  if (mine) {
+    if (mine.state === 'refused') await recordRefusal(deps, mine)
+    await ledger.table.write(rowAgain(mine))
+    return mine
   }
   const landedAs = (current?: ObjectHead): Landed => ({
     bucket,
@@ -113,17 +118,21 @@ export async function takeIn(
   const landed = kept?.landed ?? { ...landedAs(current), ...orderOf(before, named ?? current?.versionId) }
   const ending = end ?? (kept ? undefined : fate(landed, current?.versionId, arrival, before))
   const { run, fresh } = await ledger.register(kind, source.dataset, landed, cause, ending, { as: kept?.as })
-  if (!fresh && kind === 'csv' && isReopened(run)) return await ledger.reopen(run, 'convert', landed, ending)
+  if (!fresh && kind === 'csv' && isUnseen(run)) return await ledger.reopen(run, landed, ending)
   if (run.state === 'refused') await recordRefusal(deps, run)
   return run
 }
 
 /** A rerun waits for each key that it listed: one that no run will end is ended here. */
 async function nothingToDo({ table }: Ledger, { key, cause }: Arrival): Promise<undefined> {
-  if (isRerun(cause)) await table.write(rowEnded(cause, { key, state: 'skipped' }))
+  if (isRerun(cause)) await table.write(rowWithoutRun(cause, { key, state: 'skipped' }))
 }
 
-const isReopened = ({ state, problem }: Run) => state === 'failed' && REOPENED.includes(problem?.code ?? '')
+const isUnseen = ({ state, problem }: Run) => state === 'failed' && problem?.code === NOT_TAKEN_IN
+
+/** One that failed before anyone could look is of no version: redriven, it begins anew. */
+const runOfRerun = async (ledger: Ledger, source: SourceRef, rerun: string): Promise<Run | undefined> =>
+  (await ledger.runs(source)).find((run) => run.cause === rerun && !isUnseen(run))
 
 async function meant(ledger: Ledger, { key, cause, event }: Arrival): Promise<boolean> {
   if (cause === LIVE) return true

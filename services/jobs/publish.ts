@@ -3,7 +3,7 @@ import type { StagedPart } from '../../schemas/report.ts'
 import { TryAgain } from '../lambda/errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Head, headKey, type Run, type SourceRef, sourcePk } from '../ledger/run.ts'
-import type { Condition, Write } from '../ledger/table.ts'
+import type { Condition, Item, Write } from '../ledger/table.ts'
 import type { Objects } from './objects.ts'
 
 /** Longer than any function runs (5 minutes), so that a publisher that still lives still holds its lock. */
@@ -23,6 +23,10 @@ export function parseS3(uri: string): { bucket: string; key: string } {
 export type Publication = {
   zone: 'processing' | 'delivery'
   bucket: string
+  /** `delivery`: the version of the contract, each of which has a place of its own. @default 1 */
+  version?: number
+  /** Why it must not begin any more. What was begun is finished all the same. */
+  stale?: string
   objects: { staged: StagedPart; key: string }[]
   /** What else changes, all or nothing, with the source's new contents; told how many objects were written or removed. */
   effects: (changed: number) => { run: Partial<Run>; more: Write[] }
@@ -67,43 +71,50 @@ export async function withSourceLock<T>(
 /** Lock still ours, at the moment the ledger is told: a publisher that overslept its lease changes nothing. */
 export const stillLocked = (owner: string): Condition[] => [{ attribute: 'lockOwner', is: 'equal', to: owner }]
 
-type ZoneKeys = { zone: Publication['zone']; bucket: string }
+/** What one version has in a zone: it is listed apart, for readers may still be at the rows of the version before. */
+type Location = Pick<Publication, 'zone' | 'version'>
 
-const listPrefix = (zone: string) => `OBJECTS#${zone}#`
+/** All versions' lists begin so. */
+const zonePrefix = (zone: string) => `OBJECTS#${zone}`
+const listPrefix = ({ zone, version = 1 }: Location) => `${zonePrefix(zone)}${version === 1 ? '' : `.v${version}`}#`
 
 /** Objects that a run has in a zone, as the ledger lists them: none where another run's have taken their place. */
 export async function publishedKeys(
   ledger: Ledger,
-  { runId, ...source }: SourceRef & { runId: string },
+  { runId, contractVersion, ...source }: SourceRef & Pick<Run, 'runId' | 'contractVersion'>,
   zone: Publication['zone'],
 ): Promise<string[]> {
-  const items = await ledger.table.query(sourcePk(source), `${listPrefix(zone)}${runId}#`)
-  return items.flatMap(({ keys }) => (keys as string[] | undefined) ?? [])
+  const at = zone === 'delivery' ? { zone, version: contractVersion } : { zone }
+  return keysIn(await ledger.table.query(sourcePk(source), `${listPrefix(at)}${runId}#`))
 }
 
-/** All that the ledger lists of a source in a zone, of whichever run. */
-export async function knownKeys(ledger: Ledger, source: SourceRef, zone: Publication['zone']) {
-  const items = await ledger.table.query(sourcePk(source), listPrefix(zone))
-  return { items, keys: items.flatMap(({ keys }) => (keys as string[] | undefined) ?? []) }
+/** All that the ledger lists of a source in a zone, of whichever run and version. */
+export async function knownKeys(ledger: Ledger, source: SourceRef, zone: Publication['zone']): Promise<string[]> {
+  return [...new Set(keysIn(await ledger.table.query(sourcePk(source), zonePrefix(zone))))]
 }
 
-/** Takes out of a zone all that the ledger lists for the source but for `keep`, and then forgets the lists. */
+const keysIn = (lists: Item[]) => lists.flatMap(({ keys }) => (keys as string[] | undefined) ?? [])
+
+/** Takes out of a bucket all that the lists beginning with `prefix` have but for `keep`, and then forgets the lists. */
 async function clear(
-  deps: PublishDeps,
+  { ledger, objects }: PublishDeps,
   source: SourceRef,
-  { zone, bucket }: ZoneKeys,
+  bucket: string,
+  prefix: string,
   keepRun?: string,
   keep: string[] = [],
 ) {
-  const known = await knownKeys(deps.ledger, source, zone)
+  const known = await ledger.table.query(sourcePk(source), prefix)
   const kept = new Set(keep)
-  const stale = [...new Set(known.keys)].filter((key) => !kept.has(key))
-  if (stale.length > 0) await deps.objects.remove(bucket, stale)
-  const lists = known.items.filter(
-    ({ sk }) => keepRun === undefined || !sk.startsWith(`${listPrefix(zone)}${keepRun}#`),
-  )
-  await pMap(lists, ({ pk, sk }) => deps.ledger.table.write([{ delete: { pk, sk } }]), { concurrency: 8 })
+  const stale = [...new Set(keysIn(known))].filter((key) => !kept.has(key))
+  if (stale.length > 0) await objects.remove(bucket, stale)
+  const lists = known.filter(({ sk }) => keepRun === undefined || !sk.startsWith(`${prefix}${keepRun}#`))
+  await forget(ledger, lists)
   return stale.length
+}
+
+async function forget(ledger: Ledger, lists: Item[]): Promise<void> {
+  await pMap(lists, ({ pk, sk }) => ledger.table.write([{ delete: { pk, sk } }]), { concurrency: 8 })
 }
 
 export type Published = { outcome: 'published'; changed: number } | { outcome: 'superseded'; why: string }
@@ -119,9 +130,14 @@ export async function outdated(
   return undefined
 }
 
-async function hasBegun(ledger: Ledger, run: Run, zone: string): Promise<boolean> {
-  return (await ledger.table.query(sourcePk(run), `${listPrefix(zone)}${run.runId}#`, 1)).length > 0
+async function hasBegun(ledger: Ledger, run: Run, at: Location): Promise<boolean> {
+  return (await ledger.table.query(sourcePk(run), `${listPrefix(at)}${run.runId}#`, 1)).length > 0
 }
+
+const contents = ({ zone, version = 1 }: Location, runId: string, seq: number): Partial<Head> =>
+  zone === 'processing'
+    ? { processingSeq: seq }
+    : { deliverySeq: seq, deliveryRun: runId, ...(version > 1 && { deliveryVersion: version }) }
 
 /**
  * Makes a run's staged objects the source's contents of a zone.
@@ -134,19 +150,24 @@ async function hasBegun(ledger: Ledger, run: Run, zone: string): Promise<boolean
  */
 export async function publish(deps: PublishDeps, run: Run, publication: Publication): Promise<Published> {
   const { ledger, objects } = deps
-  const { zone, bucket } = publication
+  const { zone, bucket, version = 1 } = publication
+  const prefix = listPrefix(publication)
   return await withSourceLock(deps, run, async (head, owner) => {
     // What was begun is finished: half of it lies over the version before, which a refused next one would leave so.
-    const stale = (await hasBegun(ledger, run, zone)) ? undefined : await outdated(deps, run)
+    const begun = await hasBegun(ledger, run, publication)
+    const stale = begun ? undefined : (publication.stale ?? (await outdated(deps, run)))
     if (stale) return { outcome: 'superseded', why: stale }
-    const published = zone === 'processing' ? head.processingSeq : head.deliverySeq
+    // The head speaks of the newest version only. Of an earlier one only what was begun gets here, and that is its newest:
+    // whoever was published after it would have cleared its lists.
+    const earlier = zone === 'delivery' && version < (head.deliveryVersion ?? 1)
+    const published = zone === 'processing' ? head.processingSeq : earlier ? undefined : head.deliverySeq
     const seq = run.typedBy?.seq ?? run.seq
     if (published !== undefined && published > seq)
       return { outcome: 'superseded', why: `A run registered later has been published for ${run.key}.` }
 
     const keys = publication.objects.map(({ key }) => key)
     for (let i = 0; i < keys.length; i += KEYS_PER_ITEM) {
-      const sk = `${listPrefix(zone)}${run.runId}#${String(i / KEYS_PER_ITEM).padStart(4, '0')}`
+      const sk = `${prefix}${run.runId}#${String(i / KEYS_PER_ITEM).padStart(4, '0')}`
       await ledger.table.write([{ put: { pk: sourcePk(run), sk, keys: keys.slice(i, i + KEYS_PER_ITEM) } }])
     }
     await pMap(
@@ -157,13 +178,13 @@ export async function publish(deps: PublishDeps, run: Run, publication: Publicat
       },
       { concurrency: COPIES },
     )
-    const removed = await clear(deps, run, { zone, bucket }, run.runId, keys)
+    const removed = await clear(deps, run, bucket, prefix, run.runId, keys)
     const changed = keys.length + removed
     const effects = publication.effects(changed)
     const settled = await ledger.update(run, effects.run, [
       {
         update: headKey(run),
-        set: zone === 'processing' ? { processingSeq: seq } : { deliverySeq: seq, deliveryRun: run.runId },
+        set: earlier ? { lockOwner: owner } : contents(publication, run.runId, seq),
         when: stillLocked(owner),
       },
       ...effects.more,
@@ -190,15 +211,15 @@ export async function withdraw(
   if (!(await deps.ledger.head(source))) return true
   return await withSourceLock(deps, source, async (head, owner) => {
     if (mark && (await deps.objects.head(head.bucket, head.key))) return false
-    await clear(deps, source, { zone: 'delivery', bucket: buckets.delivery })
-    await clear(deps, source, { zone: 'processing', bucket: buckets.processing })
+    await clear(deps, source, buckets.delivery, zonePrefix('delivery'))
+    await clear(deps, source, buckets.processing, zonePrefix('processing'))
     const sameSeq: Condition[] = mark ? [seqOf(head)] : []
     const done = await deps.ledger.table.write([
       {
         update: headKey(source),
         // A run registered before now may not publish any more.
         set: { processingSeq: head.seq, deliverySeq: head.seq, ...(mark && { withdrawnAt: mark.at }) },
-        remove: ['deliveryRun'],
+        remove: ['deliveryRun', 'deliveryVersion'],
         // What lands later takes the mark away; what has landed in between must not be marked.
         when: [...stillLocked(owner), ...sameSeq],
       },
@@ -211,3 +232,18 @@ export async function withdraw(
 
 const seqOf = ({ seq }: Head): Condition =>
   seq === undefined ? { attribute: 'seq', is: 'absent' } : { attribute: 'seq', is: 'equal', to: seq }
+
+/** Takes one version's objects of a source out of the delivery zone, when nobody queries that version any more. */
+export async function retireSource(
+  deps: Pick<PublishDeps, 'ledger' | 'objects' | 'unique'>,
+  source: SourceRef,
+  version: number,
+  { bucket, keys }: { bucket: string; keys: string[] },
+): Promise<void> {
+  const prefix = listPrefix({ zone: 'delivery', version })
+  await withSourceLock(deps, source, async () => {
+    // The lists first: a listing of the zone finds objects that a crash leaves, but nothing would find the lists.
+    await forget(deps.ledger, await deps.ledger.table.query(sourcePk(source), prefix))
+    await deps.objects.remove(bucket, keys)
+  })
+}

@@ -1,11 +1,12 @@
 import pMap from 'p-map'
-import { Manifest } from '../../schemas/manifest.ts'
+import { z } from 'zod'
+import { Plan } from '../../schemas/plan.ts'
 import { Report, type SourceReport } from '../../schemas/report.ts'
 import { Failed, inWords, LandfallError, TryAgain } from '../lambda/errors.ts'
 import { MAX_RECEIVES } from '../lambda/receives.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
-import { hasEnded, type Problem, type Run, type RunState, type Span } from '../ledger/run.ts'
+import { hasEnded, isOver, type Problem, type Run, type RunState, type Span } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 import { type DispatchDeps, type JobStage, LEASE_MS, release } from './dispatch.ts'
 import type { JobStatus } from './glue.ts'
@@ -14,9 +15,20 @@ import { LOCK_MS, parseS3 } from './publish.ts'
 /** Sources settled side by side; each publishes with its own concurrency. */
 const SETTLING = 4
 
+/** What of the plan that the job executed says where its rows belong: another contract may be deployed by now. */
+const Executed = z.object({ report: z.string(), plan: Plan.pick({ version: true, partitionBy: true }) })
+export type ExecutedPlan = z.infer<typeof Executed>['plan']
+
 export type SettleStage = JobStage & {
   /** Publishes what the job made of one source, or throws the run's problem. The queue item leaves with it. */
-  settle: (run: Run, report: SourceReport, job: JobTimes, leave: Write, batch: string) => Promise<void>
+  settle: (
+    run: Run,
+    report: SourceReport,
+    job: JobTimes,
+    leave: Write,
+    batch: string,
+    plan: ExecutedPlan,
+  ) => Promise<void>
   /** Around the publishing of a whole batch. */
   around?: (dataset: string, batch: string, work: () => Promise<void>) => Promise<void>
 }
@@ -73,9 +85,9 @@ export async function settle(
   }
   const slot = await takeUp(ledger, queue, batch)
   if (!slot) return false
-  let report: Report | undefined
+  let ended: Ended | undefined
   try {
-    report = await readReport(deps, slot)
+    ended = await readReport(deps, slot)
   } catch (error) {
     if (!isLast(slot)) {
       await leaveToNext(ledger, queue, batch)
@@ -85,7 +97,7 @@ export async function settle(
     await release(ledger, queue, batch)
     return true
   }
-  if (report) await settleAll(deps, stage, queue, slot, report, status)
+  if (ended) await settleAll(deps, stage, queue, slot, ended, status)
   else await retryAlone(ledger, stage.stage, queue, slot, status)
   await release(ledger, queue, batch)
   return true
@@ -111,14 +123,18 @@ async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<
   return slot
 }
 
-async function readReport({ objects }: DispatchDeps, slot: Slot): Promise<Report | undefined> {
+type Ended = { report: Report; plan: ExecutedPlan }
+
+async function readReport({ objects }: DispatchDeps, slot: Slot): Promise<Ended | undefined> {
   if (!slot.manifest) return undefined
   const { bucket, key } = parseS3(slot.manifest)
   const manifest = await objects.getText(bucket, key)
   if (!manifest) return undefined
-  const at = parseS3(Manifest.pick({ report: true }).parse(JSON.parse(manifest)).report)
+  const { report: uri, plan } = Executed.parse(JSON.parse(manifest))
+  const at = parseS3(uri)
   const text = await objects.getText(at.bucket, at.key)
-  return text === undefined ? undefined : readable(text)
+  const report = text === undefined ? undefined : readable(text)
+  return report && { report, plan }
 }
 
 /** A report that cannot be read is none: each source is tried alone, and the one that breaks its report has failed. */
@@ -135,7 +151,7 @@ async function settleAll(
   stage: SettleStage,
   queue: QueueName,
   slot: Slot,
-  report: Report,
+  { report, plan }: Ended,
   status: JobStatus | undefined,
 ) {
   const { ledger } = deps
@@ -157,8 +173,10 @@ async function settleAll(
         const place = { pk: queuePk(queue), sk: item.sk }
         // Settled before a crash: the item left the queue with what came of it.
         if (!(await ledger.table.get(place))) return
-        const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
+        const known = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
         const leave: Write = { delete: place, when: [{ attribute: 'pk', is: 'present' }] }
+        // Its dispatcher may have died before it told that the job has started after all.
+        const run = known && (await ledger.started(known, queue.stage))
         if (!run || hasEnded(run.state)) {
           await ledger.table.write([leave])
           return
@@ -166,7 +184,7 @@ async function settleAll(
         try {
           const mine = reports.get(item.runId)
           if (!mine) throw new Failed('imbalance', `The report of batch ${slot.batch} says nothing of ${run.key}.`)
-          await stage.settle(run, mine, times, leave, slot.batch)
+          await stage.settle(run, mine, times, leave, slot.batch, plan)
         } catch (error) {
           // A neighbour's trouble is not ours: go on with the others, and let this one come back.
           if (mayPass(error) && !lastAttempt) retry ??= error
@@ -197,7 +215,7 @@ async function failAll(ledger: Ledger, queue: QueueName, slot: Slot, error: unkn
   for (const item of slot.items) {
     const leave: Write = { delete: { pk: queuePk(queue), sk: item.sk }, when: [{ attribute: 'pk', is: 'present' }] }
     const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
-    if (!run || hasEnded(run.state)) await ledger.table.write([leave])
+    if (!run || isOver(run, queue.stage)) await ledger.table.write([leave])
     else await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave])
   }
 }

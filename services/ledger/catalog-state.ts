@@ -99,3 +99,22 @@ export async function isPublishing(ledger: Ledger, dataset: string): Promise<boo
   const now = ledger.now().getTime()
   return markers.some(({ until }) => typeof until === 'number' && until > now)
 }
+
+/** A switch of the name that people query: from `since` on, in epoch milliseconds, versions before `version` have no readers. */
+export type Switch = { version: number; since: number }
+
+const switchKey = (dataset: string): ItemKey => ({ pk: pkOf(dataset), sk: 'SWITCH' })
+
+/** Written before the switch, so that what a crash leaves of it is known. */
+export async function noteSwitch(ledger: Ledger, dataset: string, version: number): Promise<void> {
+  await ledger.table.write([{ put: { ...switchKey(dataset), version, since: ledger.now().getTime() } }])
+}
+
+export async function switchOf(ledger: Ledger, dataset: string): Promise<Switch | undefined> {
+  return (await ledger.table.get(switchKey(dataset))) as unknown as Switch | undefined
+}
+
+/** When nothing is left of the versions before; another switch that was noted since stays. */
+export async function forgetSwitch(ledger: Ledger, dataset: string, { since }: Switch): Promise<void> {
+  await ledger.table.write([{ delete: switchKey(dataset), when: [{ attribute: 'since', is: 'equal', to: since }] }])
+}

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path/posix'
 import type { Stage } from '../../events/replay.ts'
+import { type DatasetVersion, deliveryPrefix, versionOfFolder } from '../../schemas/locations.ts'
 
 const hash = (text: string, length: number) => createHash('sha256').update(text).digest('hex').slice(0, length)
 
@@ -50,13 +51,22 @@ export function parseProcessingKey(key: string): ProcessingKey | undefined {
 }
 
 /** No run id in the name: a new version of a source replaces its object in place. */
-export const deliveryKey = (dataset: string, folder: string, sourceId: string, part: number) =>
-  `data/${dataset}/${folder}/${sourceId}-${five(part)}.parquet`
+export const deliveryKey = (of: DatasetVersion, folder: string, sourceId: string, part: number) =>
+  `${deliveryPrefix(of)}${folder}/${sourceId}-${five(part)}.parquet`
 
-/** Whose object it is, by its key in the delivery zone. */
-export function parseDeliveryKey(key: string): { dataset: string; sourceId: string } | undefined {
-  const [, dataset, sourceId] = /^data\/([^/]+)\/[^/]+\/([^/]+)-\d{5}\.parquet$/.exec(key) ?? []
-  return dataset && sourceId ? { dataset, sourceId } : undefined
+export type DeliveryKey = DatasetVersion & { folder: string; sourceId: string }
+
+/** Undefined for a key that is none of ours, wherever it lies. */
+export function parseDeliveryKey(key: string): DeliveryKey | undefined {
+  const [, at = '', folder = '', sourceId = ''] = /^data\/([^/]+)\/([^/]+)\/([^/]+)-\d{5,}\.parquet$/.exec(key) ?? []
+  const of = versionOfFolder(at)
+  return of && sourceId ? { ...of, folder, sourceId } : undefined
+}
+
+/** Whose folder of the delivery zone a key is in, whoever put it there. */
+export function deliveredTo(key: string): DatasetVersion | undefined {
+  const folder = datasetOf(key)
+  return folder === undefined ? undefined : versionOfFolder(folder)
 }
 
 /** A batch names its stage and dataset, so that a job's `--manifest` argument says whose end it is. */

@@ -4,12 +4,13 @@ import { causedItem, LIVE } from './causes.ts'
 import { runIdOf, sourceIdOf } from './ids.ts'
 import { listedAt, runOf } from './listing.ts'
 import { queueItem } from './queue.ts'
-import { endingOf, rowTakenIn } from './reruns.ts'
+import { endingOf, rowReopened, rowTakenIn } from './reruns.ts'
 import {
   type Head,
   hasEnded,
   headKey,
   idKey,
+  isUnstarted,
   type Landed,
   type Problem,
   type Replaced,
@@ -147,19 +148,26 @@ export class Ledger {
     return { runId, rowsIn, accepted, rejected }
   }
 
-  /**
-   * Queues a run again that failed before its job could start; or ends it otherwise, if that is what it is worth by now.
-   * @param landed what is known of the object now
-   */
-  async reopen(run: Run, stage: 'convert' | 'partition', landed: Partial<Landed>, end?: Ending): Promise<Run> {
+  /** Queues a CSV that failed as it was registered; or ends it otherwise, if that is what it is worth by now. */
+  async reopen(run: Run, landed: Landed, end?: Ending): Promise<Run> {
     const when: Write['when'] = [{ attribute: 'state', is: 'equal', to: run.state }]
     const { problem: _, endedAt: __, ...open } = run
-    const state = stage === 'convert' ? 'queued' : 'converted'
-    const again: Run = { ...open, ...landed, ...(end ? { ...end, endedAt: this.instant() } : { state }) }
+    const again: Run = { ...open, ...landed, ...(end ? { ...end, endedAt: this.instant() } : { state: 'queued' }) }
     const writes: Write[] = [{ put: runItem(again), when }]
-    if (!end) writes.push({ put: queueItem(stage, again) })
+    if (!end) writes.push({ put: queueItem('convert', again) }, ...rowReopened(again))
     else writes.push(...endingOf(again, {}))
     return (await this.table.write(writes)) ? again : ((await this.run(run)) ?? again)
+  }
+
+  /** A run whose job could not be started, and now has been. */
+  async started(run: Run, stage: Stage): Promise<Run> {
+    if (!isUnstarted(run, stage)) return run
+    const { problem: _, endedAt: __, ...open } = run
+    const state = stage === 'convert' ? 'queued' : 'converted'
+    const failed: Condition[] = [{ attribute: 'state', is: 'equal', to: 'failed' }]
+    return (await this.update(run, { state }, rowReopened(run), ['problem', 'endedAt'], failed))
+      ? { ...open, state }
+      : run
   }
 
   /** What `unzip` knows of a member before the member's own event can come. */

@@ -16,6 +16,8 @@ export type Queued = {
   refusedAt?: number
   /** `catalog`: partition folders that the table must have for this run. */
   folders?: string[]
+  /** `catalog`: the version of the contract whose folders these are. Absent for 1. */
+  version?: number
 }
 
 /** The one batch of a stage and dataset that is in a job now. Holding it is the right to start a job. */
@@ -64,7 +66,7 @@ export const dueItem = (run: Run, since: number): Item => ({
   since,
 })
 
-export const asQueued = ({ sk, sourceId, runId, bytes, solo, refusedAt, folders }: Item): Queued => ({
+export const asQueued = ({ sk, sourceId, runId, bytes, solo, refusedAt, folders, version }: Item): Queued => ({
   sk,
   sourceId: String(sourceId),
   runId: String(runId),
@@ -72,4 +74,5 @@ export const asQueued = ({ sk, sourceId, runId, bytes, solo, refusedAt, folders 
   ...(solo === true && { solo }),
   ...(typeof refusedAt === 'number' && { refusedAt }),
   ...(Array.isArray(folders) && { folders: folders.map(String) }),
+  ...(typeof version === 'number' && { version }),
 })

@@ -1,3 +1,4 @@
+import type { Stage } from '../../events/replay.ts'
 import type { Reject, RejectReason } from '../../schemas/report.ts'
 import type { ItemKey } from './table.ts'
 
@@ -57,6 +58,8 @@ export type Run = Landed & {
   runId: string
   /** `live`, or the name of the replay or rerun that caused it. */
   cause: string
+  /** Version of the contract that its rows were typed under. Absent until then, and of runs that know of no other: 1. */
+  contractVersion?: number
   /** Order of registration within the source: among runs of one version the last registered wins. */
   seq: number
   registeredAt: string
@@ -94,6 +97,15 @@ export type Run = Landed & {
   partitionBatch?: string
 }
 
+export const notStarted = (stage: Stage) => `${stage}_not_started` as const
+
+/** Failed, for its job could not be started. It waits in its queue all the same, and runs when the cause is mended. */
+export const isUnstarted = ({ state, problem }: Pick<Run, 'state' | 'problem'>, stage: Stage): boolean =>
+  state === 'failed' && problem?.code === notStarted(stage)
+
+/** Whether a stage's job has nothing to do for the run any more. */
+export const isOver = (run: Run, stage: Stage): boolean => hasEnded(run.state) && !isUnstarted(run, stage)
+
 export type SourceRef = { dataset: string; sourceId: string }
 export type RunRef = SourceRef & { runId: string }
 
@@ -119,6 +131,8 @@ export type Head = {
   processingSeq?: number
   deliverySeq?: number
   deliveryRun?: string
+  /** Version of the contract that those were published under, absent for 1: rows of earlier ones may still be queried, too. */
+  deliveryVersion?: number
   zipKey?: string
   zipRunId?: string
   /** Zip: of the version registered last, so that an older one is known as such when the newer has been archived. */

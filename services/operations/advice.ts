@@ -2,7 +2,8 @@ import type { Problem, Run } from '../ledger/run.ts'
 
 const ZIP_AGAIN = 'Make the zip again from its files and land it under the same key.'
 const REDRIVE = 'landfall redrive then sends it back'
-const NOT_STARTED = `Glue refused to start the job, mostly for a right that its stage's role lacks: its message names it. Deploy the right; its event is in the dead-letter queue of its stage, and ${REDRIVE}.`
+const NOT_STARTED =
+  "Glue refuses to start the job, mostly for a right that its stage's role lacks: its message names it. Deploy the right: it is tried again each minute, and needs no landing; landfall redrive tries it at once."
 const LOGS = "Read the job run's log, mend the cause, and land the file again; nothing of this version was published."
 
 /**
@@ -13,6 +14,8 @@ export const ADVICE: Record<string, string> = {
   superseded: 'Nothing: a newer version of the same key took its place. Look at that one.',
   withdrawn: 'Nothing, if it is to stay out. Land it again, if its rows are wanted after all.',
   moved: 'Nothing: its rows are those of the key that it was moved to.',
+  other_version:
+    'Run `landfall rerun` for its dataset when the new version of the contract is deployed: it types the file again.',
   gone: 'It was deleted before it was read. Land it again, if its rows are wanted.',
   unknown_dataset: 'Land it in the folder of a dataset that has a contract, or add the contract and deploy it.',
   not_a_csv: 'Rename it to end in .csv or .csv.gz and land it again. What is no CSV belongs elsewhere.',
@@ -43,6 +46,7 @@ export const ADVICE: Record<string, string> = {
   unzip_failed: `Its event is in the dead-letter queue of unzip. Mend the cause that the logs name; ${REDRIVE}.`,
   convert_job_failed: LOGS,
   partition_job_failed: LOGS,
+  rerun_lost: `Its event was lost on its way, or died: look with landfall redrive, or start the rerun again.`,
   convert_not_started: NOT_STARTED,
   partition_not_started: NOT_STARTED,
   convert_not_published: LOGS,

@@ -58,7 +58,6 @@ export type Shown = {
 export async function show(books: Books, text: string): Promise<Shown> {
   const { ledger } = books
   const run = await findRun(books, text)
-  const { dataset } = run
   const [head, all, parts, delivered, zip, now] = await Promise.all([
     ledger.head(run),
     ledger.runs(run),
@@ -76,7 +75,7 @@ export async function show(books: Books, text: string): Promise<Shown> {
     ...(zip && { zip }),
     ...(members && { members }),
     parts,
-    partitions: byPartition(dataset, delivered),
+    partitions: byPartition(delivered),
     inTable,
     ...(!inTable && head?.deliveryRun && { inTableInstead: head.deliveryRun }),
     ...(head?.withdrawnAt && { withdrawnAt: head.withdrawnAt }),
@@ -107,10 +106,10 @@ async function membersOf({ ledger }: Books, zip: Run): Promise<MemberRun[]> {
   )
 }
 
-export function byPartition(dataset: string, keys: string[]): Shown['partitions'] {
+export function byPartition(keys: string[]): Shown['partitions'] {
   const found = new Map<string, string[]>()
   for (const key of keys) {
-    const folder = key.slice(`data/${dataset}/`.length).split('/')[0] ?? ''
+    const folder = key.split('/')[2] ?? ''
     const value = partitionOfFolder(folder) ?? folder
     found.set(value, [...(found.get(value) ?? []), key])
   }

@@ -4,7 +4,7 @@ import { dispatch } from '../jobs/dispatch.ts'
 import { jobEnded } from '../jobs/job-ended.ts'
 import { PartitionEnv, readEnv } from '../lambda/env.ts'
 import { on, stage } from '../lambda/stage.ts'
-import { closeRerun } from '../rerun/close.ts'
+import { closeOrLeave } from '../rerun/close.ts'
 import { parquetProcessed } from './partition.ts'
 import { partitionStage } from './stage.ts'
 
@@ -18,6 +18,6 @@ export const handler = stage(
   async (dataset) => {
     const { deps, stage } = wired()
     await dispatch(deps, stage, dataset)
-    await closeRerun(deps.ledger, dataset)
+    await closeOrLeave(deps, dataset)
   },
 )

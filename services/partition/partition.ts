@@ -3,14 +3,14 @@ import type { Contract } from '../../schemas/contract.ts'
 import { partitionFolder } from '../../schemas/hive.ts'
 import type { SourceReport, StagedPart } from '../../schemas/report.ts'
 import { LOCK_MS, outdated, type PublishDeps, publish } from '../jobs/publish.ts'
-import { endRun, type JobTimes } from '../jobs/settle.ts'
+import { type ExecutedPlan, endRun, type JobTimes } from '../jobs/settle.ts'
 import { Failed, TryAgain } from '../lambda/errors.ts'
 import { whilePublishing } from '../ledger/catalog-state.ts'
 import { isMeant, noteSkipped } from '../ledger/causes.ts'
 import { deliveryKey, parseProcessingKey, processingPrefix } from '../ledger/ids.ts'
 import type { Ending } from '../ledger/ledger.ts'
 import { dueKey, duePk, queueItem } from '../ledger/queue.ts'
-import { hasEnded, type Run, type RunRef, runKey } from '../ledger/run.ts'
+import { hasEnded, isOver, isUnstarted, type Problem, type Run, type RunRef, runKey } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 
 export type PartitionDeps = PublishDeps & {
@@ -54,34 +54,34 @@ export async function parquetProcessed(
   if (replay && !(await isMeant(deps.ledger, replay, about))) return undefined
   // Before the listing: of a run that was converted by now, the listing must show all.
   const run = await deps.ledger.run(ref)
-  if (run && replay && hasEnded(run.state) && !isReopened(run)) return await partitionAgain(deps, run, replay)
+  if (run && replay && isOver(run, 'partition')) return await partitionAgain(deps, run, replay)
   if (!(await partsOf(deps, ref))) {
     if (run?.state === 'converted') await takenAway(deps, run)
     return undefined
   }
   if (!run) throw new Failed('unknown_run', `${key} is of a run that the ledger does not know.`)
-  // Its job could not be started, and its message comes from the dead-letter queue.
-  if (isReopened(run)) return (await deps.ledger.reopen(run, 'partition', {})).dataset
   if (replay) await noteSkipped(deps.ledger, replay, about, 'in_work')
+  if (isUnstarted(run, 'partition')) return run.dataset
   if (hasEnded(run.state) || run.state === 'published') return undefined
+  const why = typedOtherwise(deps, run)
+  if (why !== undefined) {
+    await supersede(deps, run, why)
+    return undefined
+  }
   await enqueue(deps, run)
   return run.dataset
 }
-
-const isReopened = ({ state, problem }: Run) => state === 'failed' && problem?.code === 'partition_not_started'
 
 /** Of several parts each has an event; the first one registers the run, and the others find it. */
 async function partitionAgain(deps: PartitionDeps, typed: Run, replay: string): Promise<string | undefined> {
   const { ledger } = deps
   const parts = await partsOf(deps, typed)
-  const why = parts
+  const message = parts
     ? await outdated(deps, typed)
     : `The typed rows of this version of ${typed.key} are not kept any more.`
-  const end: Ending | undefined = why
-    ? { state: 'superseded', problem: { code: 'superseded', message: why } }
-    : undefined
-  const { rowsIn, accepted, rejected, reasons, processingRows, zip } = typed
-  const at = ledger.instant()
+  const problem = message ? { code: 'superseded', message } : typedOtherwise(deps, typed)
+  const end: Ending | undefined = problem && { state: 'superseded', problem }
+  const { rowsIn, accepted, rejected, reasons, processingRows, contractVersion, zip } = typed
   const as: Partial<Run> = {
     state: 'converted',
     typedBy: { runId: typed.runId, seq: typed.seq },
@@ -91,14 +91,28 @@ async function partitionAgain(deps: PartitionDeps, typed: Run, replay: string): 
     rejected,
     reasons,
     processingRows,
+    contractVersion,
     zip,
     spanConvert: undefined,
-    spanPartition: { queuedAt: at },
+    spanPartition: { queuedAt: ledger.instant() },
   }
   const { bucket, key, versionId, etag, bytes, landedAt } = typed
   const landed = { bucket, key, versionId, etag, bytes, landedAt }
   const { run } = await ledger.register('csv', typed.dataset, landed, replay, end, { queue: 'partition', as })
   return hasEnded(run.state) ? undefined : run.dataset
+}
+
+/**
+ * Why a run's rows have no place in the table of the contract that is deployed, or undefined. While the first stage has
+ * yet to tell the ledger under which version it typed them, nobody can say: settling asks again.
+ */
+function typedOtherwise({ contracts }: PartitionDeps, run: Run): Problem | undefined {
+  const deployed = contracts.get(run.dataset)?.version
+  if (run.accepted === undefined || deployed === undefined) return undefined
+  const { contractVersion = 1, dataset, key } = run
+  if (contractVersion === deployed) return undefined
+  const message = `${key} was typed under version ${contractVersion} of the contract of ${dataset}; version ${deployed} is deployed. A rerun types it again: \`landfall rerun ${dataset}\`.`
+  return { code: 'other_version', message }
 }
 
 /** A second event of the same run finds it queued, or published, and changes nothing. */
@@ -138,12 +152,17 @@ export async function queueOverdue(deps: PartitionDeps, dataset: string): Promis
   return queued
 }
 
-/** Its source was replaced or withdrawn before this stage heard of it. If it was queued, dispatch says so. */
-async function takenAway({ ledger }: PartitionDeps, run: Run): Promise<void> {
+/** Its source was replaced or withdrawn before this stage heard of it. */
+function takenAway(deps: PartitionDeps, run: Run): Promise<void> {
   const message = `The typed rows of this version of ${run.key} were replaced or withdrawn before they were partitioned.`
+  return supersede(deps, run, { code: 'superseded', message })
+}
+
+/** Ends a run that is not queued here. If it was queued, dispatch says so. */
+async function supersede({ ledger }: PartitionDeps, run: Run, problem: Problem): Promise<void> {
   await ledger.update(
     run,
-    { state: 'superseded', problem: { code: 'superseded', message }, endedAt: ledger.instant() },
+    { state: 'superseded', problem, endedAt: ledger.instant() },
     [],
     [],
     [
@@ -154,18 +173,20 @@ async function takenAway({ ledger }: PartitionDeps, run: Run): Promise<void> {
 }
 
 export async function partitionInputs(deps: PartitionDeps, run: Run) {
+  const why = typedOtherwise(deps, run)
+  if (why !== undefined) return why
   const parts = await partsOf(deps, run)
   return parts?.map(({ key, etag, bytes }) => ({ uri: `s3://${deps.processingBucket}/${key}`, etag, bytes }))
 }
 
 /** Delivery keys of what the job wrote: each partition's objects numbered from 1. */
-export function deliveryObjects(run: Run, partitionBy: string, parts: StagedPart[]) {
+export function deliveryObjects(run: Run, { version, partitionBy }: ExecutedPlan, parts: StagedPart[]) {
   const numbers = new Map<string, number>()
   return parts.map((staged) => {
     const folder = partitionFolder(partitionBy, staged.partition ?? null)
     const number = (numbers.get(folder) ?? 0) + 1
     numbers.set(folder, number)
-    return { staged, folder, key: deliveryKey(run.dataset, folder, run.sourceId, number) }
+    return { staged, folder, key: deliveryKey({ dataset: run.dataset, version }, folder, run.sourceId, number) }
   })
 }
 
@@ -177,6 +198,13 @@ export function partitionBalance(run: Run, { rowsIn, parts }: SourceReport): voi
     'imbalance',
     `The books of ${run.key} do not balance: ${run.accepted} rows accepted, ${rowsIn} in the processing zone, ${written} partitioned. Nothing of it was published.`,
   )
+}
+
+/** The job started before the ledger knew under which version the rows were typed, and it was another. */
+function partitionedOtherwise({ key, contractVersion = 1 }: Run, { version }: ExecutedPlan): Problem | undefined {
+  if (contractVersion === version) return undefined
+  const message = `${key} was typed under version ${contractVersion} of its contract and partitioned under version ${version}.`
+  return { code: 'other_version', message }
 }
 
 export const aroundPublishing =
@@ -192,6 +220,7 @@ export async function settlePartitioned(
   times: JobTimes,
   leave: Write,
   batch: string,
+  plan: ExecutedPlan,
 ): Promise<void> {
   const { ledger, deliveryBucket, contracts } = deps
   const span = { ...times, queuedAt: run.spanPartition?.queuedAt ?? times.startedAt }
@@ -202,14 +231,16 @@ export async function settlePartitioned(
     throw new TryAgain('not_yet_converted', `${run.key} has no count of accepted rows yet.`)
   partitionBalance(run, report)
 
-  const partitionBy = contracts.get(run.dataset)?.partitionBy
-  if (!partitionBy)
+  if (!contracts.has(run.dataset))
     throw new Failed('unknown_dataset', `No contract names the dataset "${run.dataset}" of ${run.key} any more.`)
-  const objects = deliveryObjects(run, partitionBy, report.parts)
+  const objects = deliveryObjects(run, plan, report.parts)
   const folders = [...new Set(objects.map(({ folder }) => folder))]
+  const other = typedOtherwise(deps, run) ?? partitionedOtherwise(run, plan)
   const published = await publish(deps, run, {
     zone: 'delivery',
     bucket: deliveryBucket,
+    version: plan.version,
+    stale: other?.message,
     objects,
     effects: (changed) => {
       const at = ledger.instant()
@@ -225,10 +256,11 @@ export async function settlePartitioned(
       if (changed === 0) return { run: { ...counts, state: 'delivered', endedAt: at }, more: [leave] }
       return {
         run: { ...counts, state: 'published', spanCatalog: { queuedAt: at } },
-        more: [leave, { put: queueItem('catalog', run, { folders }) }],
+        more: [leave, { put: queueItem('catalog', run, { folders, version: plan.version }) }],
       }
     },
   })
-  if (published.outcome === 'superseded')
-    await endRun(ledger, run, 'superseded', { code: 'superseded', message: published.why }, [leave])
+  if (published.outcome !== 'superseded') return
+  const replaced = { code: 'superseded', message: published.why }
+  await endRun(ledger, run, 'superseded', published.why === other?.message ? other : replaced, [leave])
 }

@@ -1,5 +1,8 @@
 import type { RERUN_ONLY } from '../../events/rerun-asked.ts'
 
+/** Keys that one rerun takes: the answers of all the machine's children together have to fit into one of its states. */
+export const MOST_KEYS = 80_000
+
 /** What a rerun's machine is started with, by whoever starts it; it checks this itself, and says in words what is wrong. */
 export interface RerunInput {
   dataset: string

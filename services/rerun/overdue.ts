@@ -1,8 +1,20 @@
+import pMap from 'p-map'
+import { inWords } from '../lambda/errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { endedRows, type OpenRerun, openKey, openRerun, pendingRows, rowEnded } from '../ledger/reruns.ts'
+import {
+  endedRows,
+  type OpenRerun,
+  openKey,
+  openRerun,
+  type PendingRow,
+  pendingRows,
+  rowWithoutRun,
+} from '../ledger/reruns.ts'
 
-/** Longer than a message is tried: until then a rerun's event is on its way. */
+/** Longer than a message is tried: a CSV's event that waits no longer than this is on its way. */
 const OVERDUE_MS = 15 * 60_000
+/** Of one minute; taking one up is a few calls. The next minute goes on. */
+const MOST_TAKEN = 500
 
 export type OverdueDeps = {
   ledger: Ledger
@@ -15,33 +27,69 @@ export type OverdueDeps = {
 /**
  * Does what a rerun's lost events should have done, and takes over the end of one whose machine was stopped while it listed.
  * @returns what it did, in words
+ * @throws AggregateError of the sources that could not be taken up; the others were
  */
 export async function sweepRerun(deps: OverdueDeps, dataset: string): Promise<string | undefined> {
   const { ledger } = deps
   const open = await openRerun(ledger, dataset)
   if (!open) return undefined
-  const late = (since: string | undefined) => ledger.now().getTime() - Date.parse(since ?? open.startedAt) >= OVERDUE_MS
   const did: string[] = []
-  if (open.listed === undefined && late(open.startedAt) && !(await deps.isRunning(open.execution))) {
+  if (open.listed === undefined && isLate(ledger, open.startedAt) && !(await deps.isRunning(open.execution))) {
     await takeOver(ledger, dataset, open)
     did.push(`takes ${open.rerun} to its end, whose machine was stopped while it listed`)
   }
-  const lost = (await pendingRows(ledger, open.rerun)).filter(({ runId, askedAt }) => !runId && late(askedAt))
-  for (const { key } of lost) {
-    if (key.startsWith('data/')) await deps.take(key, open)
-    else {
-      const message = `The rerun's event for ${key} did not come within 15 minutes. Look for it in the dead-letter queue of unzip, or start the rerun again.`
-      await ledger.table.write(rowEnded(open.rerun, { key, state: 'failed', problem: { code: 'rerun_lost', message } }))
-    }
-  }
-  if (lost.length > 0) did.push(`took up ${lost.length} sources of ${open.rerun} whose events did not come`)
+  const pending = await pendingRows(ledger, open.rerun)
+  const late = pending.filter(({ runId, askedAt = open.startedAt }) => !runId && isLate(ledger, askedAt))
+  const zips = late.filter(({ key }) => !key.startsWith('data/'))
+  const csvs = late.filter(({ key }) => key.startsWith('data/')).slice(0, MOST_TAKEN)
+  const errors: unknown[] = []
+  await pMap(csvs, ({ key }) => deps.take(key, open).catch((error: unknown) => void errors.push(error)), {
+    concurrency: 8,
+  })
+  const lost = zips.length > 0 && (await standsStill(ledger, open, pending)) ? zips : []
+  for (const { key } of lost) await ledger.table.write(rowWithoutRun(open.rerun, lostZip(key)))
+  const took = csvs.length - errors.length + lost.length
+  if (took > 0) did.push(`took up ${took} sources of ${open.rerun} whose events did not come`)
+  if (errors.length > 0)
+    throw new AggregateError(
+      errors,
+      `${errors.length} sources of ${open.rerun} could not be taken up, first: ${inWords(errors[0])}`,
+    )
   return did.length > 0 ? did.join('; ') : undefined
 }
 
+const isLate = (ledger: Ledger, since: string) => ledger.now().getTime() - Date.parse(since) >= OVERDUE_MS
+
+/**
+ * A zip waits in its queue for those before it, each of which may take minutes. Only when none of them is at work, and
+ * none has ended for as long as a message is tried, is the rest not on its way.
+ */
+async function standsStill(ledger: Ledger, { rerun }: OpenRerun, pending: PendingRow[]): Promise<boolean> {
+  if (pending.some(({ runId }) => runId)) return false
+  return (await endedRows(ledger, rerun)).every(({ endedAt }) => endedAt === undefined || isLate(ledger, endedAt))
+}
+
+const lostZip = (key: string) => ({
+  key,
+  state: 'failed' as const,
+  problem: {
+    code: 'rerun_lost',
+    message: `The rerun's event for ${key} did not come within 15 minutes. Look for it in the dead-letter queue of unzip, or start the rerun again.`,
+  },
+})
+
 /** What it has entered until then is what it is for. */
-async function takeOver(ledger: Ledger, dataset: string, { rerun }: OpenRerun) {
+async function takeOver(ledger: Ledger, dataset: string, { rerun, execution }: OpenRerun) {
   const listed = (await pendingRows(ledger, rerun)).length + (await endedRows(ledger, rerun)).length
+  const listingFailed = `The machine was stopped while it listed (${execution}): ${listed} keys were asked for until then. Start the rerun again for all.`
   await ledger.table.write([
-    { update: openKey(dataset), set: { listed }, when: [{ attribute: 'rerun', is: 'equal', to: rerun }] },
+    {
+      update: openKey(dataset),
+      set: { listed, listingFailed },
+      when: [
+        { attribute: 'rerun', is: 'equal', to: rerun },
+        { attribute: 'listed', is: 'absent' },
+      ],
+    },
   ])
 }

@@ -1,6 +1,6 @@
 import { csvLanded } from '../convert/convert.ts'
 import { convertStage } from '../convert/stage.ts'
-import { contracts, executionRuns, glue, ledger, objects, sleep } from '../lambda/clients.ts'
+import { contracts, executionRuns, glue, ledger, objects, sleep, unique } from '../lambda/clients.ts'
 import { readEnv, SweepEnv } from '../lambda/env.ts'
 import { logger, scheduled } from '../lambda/stage.ts'
 import type { OpenRerun } from '../ledger/reruns.ts'
@@ -21,6 +21,7 @@ export const handler = scheduled(async () => {
     crawlers: env.CRAWLERS,
     deliveryBucket: env.DELIVERY_BUCKET,
     sleep,
+    unique,
   }
   const reruns = {
     isRunning: executionRuns,

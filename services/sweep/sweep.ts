@@ -1,5 +1,7 @@
 import type { CatalogDeps } from '../catalog/catalog.ts'
 import { crawlEnded, wake } from '../catalog/catalog.ts'
+import { type RetireDeps, retire } from '../catalog/retire.ts'
+import { serve } from '../catalog/serve.ts'
 import { type DispatchDeps, dispatch, release } from '../jobs/dispatch.ts'
 import { readSlot, type SettleStage, settle } from '../jobs/settle.ts'
 import { LandfallError } from '../lambda/errors.ts'
@@ -22,7 +24,7 @@ export type Swept = { dataset: string; stage: string; did: string }
 /** Every wake-up is a hint, and the sweep is the one that always comes: the same dispatch, settle and wake, each minute. */
 export async function sweep(
   stages: Sweepable[],
-  catalog: CatalogDeps,
+  catalog: RetireDeps,
   datasets: string[],
   reruns: Reruns,
 ): Promise<{ swept: Swept[]; waits: Swept[]; errors: unknown[] }> {
@@ -58,8 +60,9 @@ export async function sweep(
       const result = await wake(catalog, dataset, 0)
       return result === 'crawling' ? 'started the crawler' : result === 'settled' ? 'settled waiting runs' : undefined
     })
+    await attempt(dataset, 'catalog', () => retire(catalog, dataset))
     await attempt(dataset, 'rerun', async () => {
-      const closed = await closeRerun(catalog.ledger, dataset)
+      const closed = await closeRerun(catalog.ledger, dataset, (dataset) => serve(catalog, dataset))
       return closed ? `ended ${closed.rerun}` : undefined
     })
   }

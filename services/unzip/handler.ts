@@ -5,6 +5,8 @@ import { contracts, ledger, objects, s3, unique } from '../lambda/clients.ts'
 import { readEnv, UnzipEnv } from '../lambda/env.ts'
 import { on, stage } from '../lambda/stage.ts'
 import { LIVE } from '../ledger/causes.ts'
+import { datasetOf } from '../ledger/ids.ts'
+import { closeOrLeave } from '../rerun/close.ts'
 import { type UnzipDeps, zipLanded } from './unzip.ts'
 
 const wired = (): UnzipDeps => {
@@ -28,7 +30,11 @@ export const handler = stage([
     return undefined
   }),
   on(RerunAsked, async (event, { lastReceive }) => {
-    await zipLanded(wired(), rerunArrival(event, lastReceive))
+    const deps = wired()
+    await zipLanded(deps, rerunArrival(event, lastReceive))
+    const dataset = datasetOf(event.detail.key)
+    // It may be the last one that the rerun waits for, and no other stage hears of it.
+    if (dataset) await closeOrLeave(deps, dataset)
     return undefined
   }),
 ])

@@ -57,7 +57,7 @@ const changes: Record<Listener, Change[]> = {
     {
       type: 'Object Deleted',
       bucket: 'delivery',
-      key: deliveryKey('sales', partitionFolder('COUNTRY', 'Chad'), source, 1),
+      key: deliveryKey({ dataset: 'sales', version: 1 }, partitionFolder('COUNTRY', 'Chad'), source, 1),
       wakes: 'catalog',
     },
     { bucket: 'quarantine', key: refused },
@@ -76,7 +76,12 @@ const changes: Record<Listener, Change[]> = {
     { bucket: 'staging', key: `${stagingFolder('partition', batch)}job/00001/part-00001.parquet` },
     ...(['Object Created', 'Object Deleted'] as const).map((type): Change => {
       const folder = partitionFolder('COUNTRY', "Cote d'Ivoire")
-      return { type, bucket: 'delivery', key: deliveryKey('sales', folder, source, 1), wakes: 'catalog' }
+      return {
+        type,
+        bucket: 'delivery',
+        key: deliveryKey({ dataset: 'sales', version: 1 }, folder, source, 1),
+        wakes: 'catalog',
+      }
     }),
   ],
   // It writes to the catalog and the ledger only.

@@ -101,7 +101,8 @@ describe('roles', () => {
 describe('objects', () => {
   it('unzip may write members and archived zips, and take out what a newer zip withdraws', () => {
     expect(places('Unzip', 's3:PutObject')).toEqual(['<Quarantine>/refused/', '<Raw>/data/', '<Raw>/old-data/'])
-    expect(places('Unzip', 's3:GetObject')).toEqual(['<Raw>/data/', '<Raw>/landing/'])
+    // A replay extracts a zip from where it is kept.
+    expect(places('Unzip', 's3:GetObject')).toEqual(['<Raw>/data/', '<Raw>/landing/', '<Raw>/old-data/'])
     expect(places('Unzip', 's3:DeleteObject')).toEqual([
       '<Delivery>/data/',
       '<Processing>/data/',
@@ -218,6 +219,13 @@ describe('rerun', () => {
       'states:DescribeExecution execution:<RerunMachine.Name>:*',
       'states:StartExecution <RerunMachine>',
       'states:StopExecution execution:<RerunMachine.Name>:*',
+    ])
+  })
+
+  it('may be asked about by the sweep, which may not start or stop it', () => {
+    const states = rightsOf('Sweep').filter((right) => right.startsWith('states:'))
+    expect(states.map((right) => right.replace(/arn:.*<AWS::AccountId>:/, '').replace(/[0-9A-F]{8}/, ''))).toEqual([
+      'states:DescribeExecution execution:<RerunMachine.Name>:*',
     ])
   })
 

@@ -119,7 +119,7 @@ describe('files that are published cannot serve', () => {
       expect(error).toMatchObject({ file: join(datasets, 'small.json'), path, found })
       expect(error.expected).toContain(expected)
       expect(error.expected).toContain(
-        'or else "version": 2, `npm run contract:accept` and all files of small landed again',
+        'or else "version": 2, `npm run contract:accept` and, when that is deployed, `landfall rerun small`',
       )
     }
     expect(readFileSync(join(published, 'small.json'), 'utf8')).toBe(kept)
@@ -129,7 +129,7 @@ describe('files that are published cannot serve', () => {
     })
     expect(errorOf(check).message).toContain('npm run contract:accept')
     expect(accept(datasets, published)).toEqual([
-      'small: version 2; land all its files again, those of version 1 are as they were',
+      'small: version 2; when it is deployed, run `landfall rerun small`: people read version 1 until all its files are typed again',
     ])
     expect(check).not.toThrow()
   })

@@ -1,4 +1,5 @@
 import pMap from 'p-map'
+import { reworded } from '../../ledger/reruns.ts'
 import { runKey } from '../../ledger/run.ts'
 import type { ObjectVersion } from '../versions.ts'
 import { ERASED, type Found, findHoldings, type HoldingDeps, type Holdings, type Place, quotes } from './holdings.ts'
@@ -87,18 +88,16 @@ function byPlace(found: Found[]): [Place, string, ObjectVersion[]][] {
 async function eraseQuoted({ ledger }: HoldingDeps, sources: Source[]): Promise<Holdings['quoted']> {
   const quoted = { examples: 0, problems: 0 }
   const runs = (await pMap(sources, (source) => ledger.runs(source), { concurrency: 16 })).flat()
-  await pMap(
-    runs,
-    async (run) => {
-      const { problem, examples } = run
-      const words =
-        quotes(run) && problem ? { problem: { ...problem, message: `${ERASED} at ${ledger.instant()}.` } } : {}
-      if (!examples && !words.problem) return
-      await ledger.table.write([{ update: runKey(run), set: words, remove: examples ? ['examples'] : [] }])
-      quoted.examples += examples?.length ?? 0
-      if (words.problem) quoted.problems++
-    },
-    { concurrency: 8 },
-  )
+  // One after the other: two of one rerun would each write its words without the other's change.
+  for (const run of runs) {
+    const { problem, examples } = run
+    const message = `${ERASED} at ${ledger.instant()}.`
+    const words = quotes(run) && problem ? { problem: { ...problem, message } } : {}
+    if (!examples && !words.problem) continue
+    const update = { update: runKey(run), set: words, remove: examples ? ['examples'] : [] }
+    await ledger.table.write([update, ...(words.problem ? await reworded(ledger, run, message) : [])])
+    quoted.examples += examples?.length ?? 0
+    if (words.problem) quoted.problems++
+  }
   return quoted
 }

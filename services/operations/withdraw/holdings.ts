@@ -1,4 +1,5 @@
 import pMap from 'p-map'
+import { deliveryPrefix } from '../../../schemas/locations.ts'
 import { memberFolderOf, parseDeliveryKey, sourceIdOf } from '../../ledger/ids.ts'
 import type { Run } from '../../ledger/run.ts'
 import type { Landfall } from '../connect.ts'
@@ -143,36 +144,22 @@ async function inRaw(
   return [...others, ...found].flat()
 }
 
-/** Where a dataset's objects are: a version of its contract that cannot be served beside another one has a folder of its own. */
-const foldersOf = (dataset: string) => [`data/${dataset}/`, `data/${dataset}.v`]
-const isOf = (dataset: string, name: string | undefined) =>
-  name === dataset || name?.startsWith(`${dataset}.v`) === true
-
 async function inProcessing(
   { versions, processingBucket: bucket }: HoldingDeps,
   dataset: string,
   sources: Source[],
 ): Promise<Found[]> {
-  const [, versioned = ''] = foldersOf(dataset)
-  const later = await versions.list(bucket, versioned)
   return await pMap(
     sources.filter(({ kind }) => kind === 'csv'),
     async ({ sourceId }): Promise<Found> => {
       const where = `data/${dataset}/${sourceId}/`
-      const moved = later.filter(({ key }) => isOf(dataset, key.split('/')[1]) && key.split('/')[2] === sourceId)
-      return {
-        place: 'processing',
-        sourceIds: [sourceId],
-        bucket,
-        where,
-        versions: [...(await versions.list(bucket, where)), ...moved],
-      }
+      return { place: 'processing', sourceIds: [sourceId], bucket, where, versions: await versions.list(bucket, where) }
     },
     { concurrency: 16 },
   )
 }
 
-/** In any partition: only the name of an object says whose it is. */
+/** In any partition, under any version of the contract: only the name of an object says whose it is. */
 async function inDelivery(
   { versions, deliveryBucket: bucket }: HoldingDeps,
   dataset: string,
@@ -181,13 +168,13 @@ async function inDelivery(
   const bySource = new Map(
     sources.flatMap(({ kind, sourceId }) => (kind === 'csv' ? [[sourceId, [] as ObjectVersion[]]] : [])),
   )
-  for (const folder of foldersOf(dataset)) {
-    for (const version of await versions.list(bucket, folder)) {
+  for (const prefix of [deliveryPrefix({ dataset, version: 1 }), `data/${dataset}.v`]) {
+    for (const version of await versions.list(bucket, prefix)) {
       const of = parseDeliveryKey(version.key)
-      if (of && isOf(dataset, of.dataset)) bySource.get(of.sourceId)?.push(version)
+      if (of?.dataset === dataset) bySource.get(of.sourceId)?.push(version)
     }
   }
-  const where = (sourceId: string) => `data/${dataset}/*/${sourceId}-*.parquet`
+  const where = (sourceId: string) => `data/${dataset}*/*/${sourceId}-*.parquet`
   return [...bySource].map(([sourceId, versions]) => ({
     place: 'delivery',
     sourceIds: [sourceId],

@@ -60,14 +60,13 @@ async function asItIs({ ledger }: Deps, named: Named): Promise<Source | undefine
   const [head, runs] = await Promise.all([ledger.head(named), ledger.runs(named)])
   if (!head) return undefined
   const [processing, delivery] = await Promise.all(
-    (['processing', 'delivery'] as const).map(async (zone) => (await knownKeys(ledger, named, zone)).keys),
+    (['processing', 'delivery'] as const).map(async (zone) => (await knownKeys(ledger, named, zone)).length),
   )
   const { zipKey, withdrawnAt, deliveryRun } = head
-  const count = (keys: string[] = []) => new Set(keys).size
   return {
     ...named,
     rows: runs.find(({ runId }) => runId === deliveryRun)?.accepted ?? 0,
-    objects: { processing: count(processing), delivery: count(delivery) },
+    objects: { processing: processing ?? 0, delivery: delivery ?? 0 },
     open: runs.filter(({ state }) => !hasEnded(state)).length,
     ...(zipKey && { zipKey }),
     ...(withdrawnAt && { withdrawnAt }),

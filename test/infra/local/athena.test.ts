@@ -1,11 +1,13 @@
 import { afterAll, describe, expect, it } from 'vitest'
+import { glueView } from '../../../schemas/compiler/glue-view.ts'
+import { parseContract } from '../../../schemas/contract.ts'
 import { startLocal } from './support.ts'
 import { Bucket, createOrders, DatabaseName, order, parquet, query, storage } from './tables.ts'
 
 const local = await startLocal()
 afterAll(() => local.stop())
 const { glue, s3 } = local
-await createOrders(local, 'orders', 'many', 'big', 'text', 'empty')
+await createOrders(local, 'orders', 'many', 'big', 'text', 'empty', 'shown', 'shown_v2', 'shown_v3')
 
 const put = async (Key: string, Body: Buffer | string) => s3.putObject({ Bucket, Key, Body })
 const register = (TableName: string, value: string, Location: string) =>
@@ -104,5 +106,78 @@ describe('a query on a partitioned table', () => {
     expect(rows).toHaveLength(186)
     expect(rows[1]?.[1]).toBe('10811')
     expect(performance.now() - start).toBeLessThan(5_000)
+  })
+})
+
+describe('a query on a view', () => {
+  const view = (version: number) =>
+    glueView(
+      parseContract({
+        dataset: 'orders',
+        version,
+        columns: [
+          { source: 'id', name: 'ID', type: 'int' },
+          { source: 'country', name: 'COUNTRY', type: 'string' },
+          { source: 'ordered', name: 'ORDERED', type: 'date' },
+          { source: 'price', name: 'PRICE', type: 'decimal(10,2)' },
+        ],
+        partitionBy: 'COUNTRY',
+        table: { database: DatabaseName, name: 'shown' },
+      }),
+    )
+  const fill = async (table: string, id: number) => {
+    await put(`${table}/COUNTRY=Chad/a.parquet`, await order(id))
+    await register(table, 'Chad', `s3://${Bucket}/${table}/COUNTRY=Chad/`)
+  }
+  /** A view of someone who made it with `CREATE VIEW`. */
+  const create = (Name: string, originalSql: string, ViewOriginalText?: string) => {
+    const text = Buffer.from(
+      JSON.stringify({ originalSql, catalog: 'awsdatacatalog', schema: DatabaseName, columns: [] }),
+    )
+    return glue.createTable({
+      DatabaseName,
+      TableInput: {
+        Name,
+        TableType: 'VIRTUAL_VIEW',
+        ViewOriginalText: ViewOriginalText ?? `/* Presto View: ${text.toString('base64')} */`,
+        ViewExpandedText: '/* Presto View */',
+      },
+    })
+  }
+
+  it('reads the table below it, which one call has put in the place of the table that had the name', async () => {
+    for (const [i, table] of ['shown', 'shown_v2', 'shown_v3'].entries()) await fill(table, i + 1)
+    const ids = () => query(local, 'SELECT id FROM shown')
+    expect(await ids()).toEqual([['id'], ['1']])
+    await glue.updateTable({ DatabaseName, TableInput: view(2) })
+    expect(await query(local, 'SELECT * FROM shown')).toEqual([
+      ['id', 'ordered', 'price', 'country'],
+      ['2', '2015-10-13', '9.30', 'Chad'],
+    ])
+    await glue.updateTable({ DatabaseName, TableInput: view(3) })
+    expect(await ids()).toEqual([['id'], ['3']])
+  })
+
+  it('takes its name with and without a database and an alias, beside other tables', async () => {
+    const ids = async (sql: string) => (await query(local, sql)).slice(1)
+    expect(await ids(`SELECT shown.id FROM ${DatabaseName}.shown WHERE shown.country = 'Chad'`)).toEqual([['3']])
+    expect(await ids(`SELECT ${DatabaseName}.shown.id FROM ${DatabaseName}.shown`)).toEqual([['3']])
+    expect(await ids('SELECT s.id, o.id FROM shown s JOIN shown_v2 AS o ON s.country = o.country')).toEqual([
+      ['3', '2'],
+    ])
+    expect(await ids('WITH x AS (SELECT id FROM shown) SELECT id FROM x')).toEqual([['3']])
+  })
+
+  it('reads views of views, whose names are those of their own database', async () => {
+    await create('inner_view', 'SELECT id FROM shown_v2 UNION ALL SELECT shown.id FROM shown')
+    await create('outer_view', 'SELECT sum(id) AS total FROM inner_view')
+    expect(await query(local, `SELECT total FROM ${DatabaseName}.outer_view`)).toEqual([['total'], ['5']])
+  })
+
+  it('refuses in words a view that names itself, and one that Athena did not make', async () => {
+    await create('endless', 'SELECT * FROM endless')
+    await expect(query(local, 'SELECT * FROM endless')).rejects.toThrow('nested more than 16 deep')
+    await create('hive', '', 'SELECT 1')
+    await expect(query(local, 'SELECT * FROM hive')).rejects.toThrow('only views as Athena makes them')
   })
 })

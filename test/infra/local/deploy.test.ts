@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { App, CfnOutput, CfnResource, DefaultStackSynthesizer, Duration, Stack } from 'aws-cdk-lib'
+import { App, CfnOutput, CfnResource, DefaultStackSynthesizer, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { CfnDatabase, CfnTable } from 'aws-cdk-lib/aws-glue'
 import { Code, Function as Lambda, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources'
 import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3'
@@ -91,6 +92,46 @@ describe('deployLocal', () => {
     const { Notifying } = await deployLocal(local.endpoint, assembly, () => {})
     const found = await local.s3.getBucketNotificationConfiguration({ Bucket: Notifying?.Name })
     expect(found.EventBridgeConfiguration).toBeDefined()
+  })
+
+  it('updates stacks that are there, and leaves what is to be retained when it leaves the template', async () => {
+    const withTables = (...tables: string[]) =>
+      synth((stack) => {
+        const changing = stack('Changing')
+        const database = new CfnDatabase(changing, 'Database', {
+          catalogId: changing.account,
+          databaseInput: { name: 'changing' },
+        })
+        for (const name of tables) {
+          const table = new CfnTable(changing, name, {
+            catalogId: changing.account,
+            databaseName: 'changing',
+            tableInput: { name, storageDescriptor: { columns: [], location: 's3://x/' } },
+          })
+          table.addResourceDependency(database)
+          table.applyRemovalPolicy(name.startsWith('kept') ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY)
+          new CfnOutput(changing, `Name${name}`, { value: table.ref })
+        }
+      })
+    const deploy = async (assembly: string) => {
+      const said: string[] = []
+      const outputs = await deployLocal(local.endpoint, assembly, (message) => said.push(message))
+      const { TableList = [] } = await local.glue.getTables({ DatabaseName: 'changing' })
+      return {
+        said: said[1],
+        outputs: Object.keys(outputs.Changing ?? {}),
+        tables: TableList.map(({ Name }) => Name).sort(),
+      }
+    }
+    const first = withTables('kept1', 'lost1')
+    expect(await deploy(first)).toEqual({
+      said: 'Creating Changing',
+      outputs: ['Namekept1', 'Namelost1'],
+      tables: ['kept1', 'lost1'],
+    })
+    const second = { said: 'Updating Changing', outputs: ['Namekept2'], tables: ['kept1', 'kept2'] }
+    expect(await deploy(withTables('kept2'))).toEqual(second)
+    expect(await deploy(withTables('kept2'))).toEqual(second)
   })
 
   it('zips the same files to the same bytes', async () => {

@@ -100,6 +100,16 @@ describe('upstream MiniStack still', () => {
     expect(await query(upstream, 'SELECT count(*) AS n FROM orders')).toEqual([['n'], ['1']])
   })
 
+  it('does not know a view of the catalog (athena_views)', async () => {
+    const sql = JSON.stringify({ originalSql: 'SELECT 1 AS one', catalog: 'awsdatacatalog', schema: DatabaseName })
+    const ViewOriginalText = `/* Presto View: ${Buffer.from(sql).toString('base64')} */`
+    await glue.createTable({
+      DatabaseName,
+      TableInput: { Name: 'shown', TableType: 'VIRTUAL_VIEW', ViewOriginalText },
+    })
+    await expect(query(upstream, 'SELECT one FROM shown')).rejects.toThrow('shown does not exist')
+  })
+
   it('denies who may use a work group the state of a query in it (athena_workgroup_arn)', async () => {
     const workGroup = `arn:aws:athena:${localRegion}:${localAccount}:workgroup/primary`
     const may = [{ Effect: 'Allow', Action: 'athena:*', Resource: workGroup }]

@@ -1,9 +1,17 @@
-import { BatchDeletePartitionCommand, type GlueClient, StartJobRunCommand } from '@aws-sdk/client-glue'
+import {
+  BatchDeletePartitionCommand,
+  type GlueClient,
+  StartJobRunCommand,
+  UpdateTableCommand,
+} from '@aws-sdk/client-glue'
 import { describe, expect, it } from 'vitest'
+import { glueView } from '../../../schemas/compiler/glue-view.ts'
 import type { EngineSize } from '../../../schemas/contract.ts'
 import { AwsGlue } from '../../../services/jobs/glue.ts'
+import { contractOfVersion } from '../memory/world.ts'
 
 const table = { database: 'db', name: 'tab' }
+const view = glueView(contractOfVersion(2))
 const size: EngineSize = { workers: { type: 'G.4X', most: 25 }, timeoutMinutes: 90 }
 const answering = (answer: (command: object) => unknown) =>
   new AwsGlue({ send: async (command: object) => answer(command) } as unknown as GlueClient)
@@ -105,5 +113,39 @@ describe('Glue', () => {
         : { JobRuns: [{ Id: 'jr_1', JobRunState: 'TIMEOUT', Arguments: { '--manifest': 'mine' } }] },
     )
     expect(await glue.jobByManifest('convert', 'mine')).toMatchObject({ id: 'jr_1', state: 'failed', why: 'TIMEOUT' })
+  })
+
+  it('tells a view from a table, and both from none', async () => {
+    const parameters = { 'landfall.version': '2' }
+    const text = '/* Presto View: e30= */'
+    const Table = { TableType: 'VIRTUAL_VIEW', Parameters: parameters, ViewOriginalText: text }
+    expect(await answering(() => ({ Table })).table(table)).toEqual({ isView: true, parameters, viewText: text })
+    expect(await answering(() => ({ Table: { TableType: 'EXTERNAL_TABLE' } })).table(table)).toEqual({
+      isView: false,
+      parameters: {},
+    })
+    expect(await failing('EntityNotFoundException').table(table)).toBeUndefined()
+    await expect(failing('AccessDeniedException').table(table)).rejects.toThrow('no')
+  })
+
+  it('says so when it does not take a view, and only then', async () => {
+    const commands: object[] = []
+    const glue = answering((command) => void commands.push(command))
+    expect(await glue.putView('db', view)).toBe(true)
+    expect(commands).toEqual([expect.any(UpdateTableCommand)])
+    expect(commands[0]).toMatchObject({ input: { DatabaseName: 'db', TableInput: view } })
+    expect(await failing('InvalidInputException').putView('db', view)).toBe(false)
+    for (const name of ['AccessDeniedException', 'EntityNotFoundException', 'ConcurrentModificationException'])
+      await expect(failing(name).putView('db', view)).rejects.toThrow('no')
+  })
+
+  it('is asked again when the name of a new view was taken meanwhile', async () => {
+    const create = failing('AlreadyExistsException').createView('db', view)
+    await expect(create).rejects.toMatchObject({ retryable: true, message: 'db.tab came to be meanwhile.' })
+  })
+
+  it('drops a table that is gone already', async () => {
+    await failing('EntityNotFoundException').dropTable(table)
+    await expect(failing('AccessDeniedException').dropTable(table)).rejects.toThrow('no')
   })
 })

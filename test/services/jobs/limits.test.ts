@@ -71,9 +71,36 @@ describe('a start that is refused', () => {
     await world.pump()
     expect(states(world)).toEqual(['failed'])
     expect(problems(world)).toEqual([
-      'No convert job could be started for data/sales/a.csv: Glue refuses to start a run of convert: AccessDeniedException: no. Mend the cause and land it again.',
+      'No convert job could be started for data/sales/a.csv: Glue refuses to start a run of convert: AccessDeniedException: no. It is tried again each minute, and needs no landing when the cause is mended.',
     ])
+    expect(world.deadLetters).toHaveLength(1)
+  })
+
+  it.each(['the sweep', 'its redriven message'])('is made by %s as soon as it may be', async (by) => {
+    const world = landed('a')
+    world.glue.trouble.set('startJob', refusal)
+    await world.pump()
+    await sweepFor(world, 3)
+    expect(states(world)).toEqual(['failed'])
+    world.glue.trouble.clear()
+    if (by === 'the sweep') await world.sweep()
+    else world.redrive()
+    await world.untilQuiet()
+    expect(states(world)).toEqual(['delivered'])
+    expect(world.runs()[0]).not.toHaveProperty('problem')
     expect(world.idle()).toBe(true)
+    expect(world.rows()).toHaveLength(1)
+  })
+
+  it('that a newer version has overtaken meanwhile is not made', async () => {
+    const world = landed('a')
+    world.glue.trouble.set('startJob', refusal)
+    await world.pump()
+    world.land('data/sales/a.csv', csv('Togo,9'))
+    world.glue.trouble.clear()
+    await world.untilQuiet()
+    expect(states(world)).toEqual(['superseded', 'delivered'])
+    expect(world.rows()).toEqual(['Togo,9'])
   })
 
   it('fails no run while it may be a right on its way, and delivers it when it comes', async () => {

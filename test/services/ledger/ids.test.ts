@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import {
   datasetOf,
+  deliveredTo,
   deliveryKey,
   memberFolderOf,
+  parseDeliveryKey,
   parseManifestUri,
   parseProcessingKey,
   processingKey,
@@ -59,9 +61,26 @@ describe('ids', () => {
   })
 
   it('puts a source under one name into a Hive folder, whatever its run', () => {
-    expect(deliveryKey('sales', 'COUNTRY=Cote d%27Ivoire', 'a-1f2e3d4c5b', 1)).toBe(
+    expect(deliveryKey({ dataset: 'sales', version: 1 }, 'COUNTRY=Cote d%27Ivoire', 'a-1f2e3d4c5b', 1)).toBe(
       'data/sales/COUNTRY=Cote d%27Ivoire/a-1f2e3d4c5b-00001.parquet',
     )
+  })
+
+  it('reads back the delivery keys that it writes, of whatever version, and no others', () => {
+    const folder = 'COUNTRY=Cote d%27Ivoire'
+    for (const version of [1, 2, 10]) {
+      const of = { dataset: 'sales', version }
+      const key = deliveryKey(of, folder, 'a-1f2e3d4c5b', 3)
+      expect(parseDeliveryKey(key)).toEqual({ ...of, folder, sourceId: 'a-1f2e3d4c5b' })
+      expect(deliveredTo(key)).toEqual(of)
+      expect(parseDeliveryKey(`${key}.tmp`)).toBeUndefined()
+    }
+    expect(deliveryKey({ dataset: 'sales', version: 2 }, folder, 'a-1f2e3d4c5b', 1)).toBe(
+      'data/sales.v2/COUNTRY=Cote d%27Ivoire/a-1f2e3d4c5b-00001.parquet',
+    )
+    expect(parseDeliveryKey('data/sales/COUNTRY=Chad/by-hand.parquet')).toBeUndefined()
+    expect(deliveredTo('data/sales/COUNTRY=Chad/by-hand.parquet')).toEqual({ dataset: 'sales', version: 1 })
+    expect(deliveredTo('data/loose.parquet')).toBeUndefined()
   })
 
   it('reads the stage, dataset and batch of a job from its manifest', () => {

@@ -1,10 +1,12 @@
-import type { S3ObjectEvent } from '../../../events/s3-object.ts'
+import { S3ObjectEvent, sample } from '../../../events/s3-object.ts'
 import { compile } from '../../../schemas/compiler/plan.ts'
-import { parseContract } from '../../../schemas/contract.ts'
+import { type Contract, parseContract } from '../../../schemas/contract.ts'
+import { deliveryPrefix, physicalTable } from '../../../schemas/locations.ts'
 import type { SourceReport } from '../../../schemas/report.ts'
 import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from '../../../services/catalog/catalog.ts'
+import { serve } from '../../../services/catalog/serve.ts'
 import { type ConvertDeps, convertInputs, csvLanded, settleConverted } from '../../../services/convert/convert.ts'
-import { type DispatchDeps, dispatch } from '../../../services/jobs/dispatch.ts'
+import { contractOf, type DispatchDeps, dispatch } from '../../../services/jobs/dispatch.ts'
 import { type Arrival, arrivalOf } from '../../../services/jobs/intake.ts'
 import { jobEnded } from '../../../services/jobs/job-ended.ts'
 import type { SettleStage } from '../../../services/jobs/settle.ts'
@@ -25,6 +27,7 @@ import {
   queueOverdue,
   settlePartitioned,
 } from '../../../services/partition/partition.ts'
+import { closeOrLeave, closeRerun } from '../../../services/rerun/close.ts'
 import { type Reruns, type Swept, sweep } from '../../../services/sweep/sweep.ts'
 import { type UnzipDeps, zipLanded } from '../../../services/unzip/unzip.ts'
 import { Clock, counter } from './clock.ts'
@@ -51,6 +54,17 @@ export const contract = parseContract({
   engine: { workers: { type: 'G.2X', most: 4 }, timeoutMinutes: 90 },
 })
 
+/** A later version of that contract: readers of the files published before could not read its rows. */
+export const contractOfVersion = (version: number): Contract =>
+  parseContract({
+    ...contract,
+    version,
+    columns: [
+      { source: 'N', name: 'N', type: 'bigint' },
+      { source: 'COUNTRY', name: 'COUNTRY', type: 'string' },
+    ],
+  })
+
 type Stage = 'unzip' | 'convert' | 'partition' | 'catalog'
 export type Message = { to: Stage; receives: number } & (
   | { kind: 'object'; event: S3ObjectEvent }
@@ -71,7 +85,7 @@ export class World {
   readonly objects = new MemoryObjects(this.clock.now, [STAGING])
   readonly glue = new MemoryGlue(this.clock.now)
   readonly job = new MemoryJob(this.objects, this.clock.now)
-  readonly contracts = new Map([[contract.dataset, contract]])
+  readonly contracts = new Map<string, Contract>()
   /** The books as they are, past anything that is put between. */
   readonly books = new Ledger(this.table, this.clock.now)
   readonly messages: Message[] = []
@@ -87,8 +101,9 @@ export class World {
   readonly #revive: () => Promise<void>
 
   /** @param revive is called when a function has ended, however it did */
-  constructor(wrap: Wrap = (port) => port, revive = async () => {}) {
+  constructor(wrap: Wrap = (port) => port, revive = async () => {}, first = contract) {
     this.#revive = revive
+    this.deploy(first)
     const objects = wrap<MemoryObjects>(this.objects)
     this.deps = {
       ledger: new Ledger(wrap<MemoryTable>(this.table), this.clock.now),
@@ -105,8 +120,8 @@ export class World {
       deliveryBucket: DELIVERY,
       quarantineBucket: QUARANTINE,
     }
-    const plan = () => compile(contract)
-    const size = () => contract.engine
+    const plan = () => compile(this.contract)
+    const size = () => this.contract.engine
     this.convert = {
       stage: 'convert',
       jobName: 'convert',
@@ -125,6 +140,16 @@ export class World {
       around: aroundPublishing(this.deps),
     }
     this.objects.onEvent = (event) => this.#route(event)
+  }
+
+  get contract(): Contract {
+    return contractOf(this.contracts, contract.dataset)
+  }
+
+  /** Its table is there from now on, and all functions know it. */
+  deploy(next: Contract): void {
+    this.contracts.set(next.dataset, next)
+    this.glue.declare(physicalTable(next))
   }
 
   #route(event: S3ObjectEvent) {
@@ -148,8 +173,11 @@ export class World {
       if (dataset === undefined) return
       if (message.to === 'catalog') {
         await markDirty(this.deps.ledger, dataset)
-        await wake(this.deps, dataset)
-      } else if (message.to !== 'unzip') await this.dispatch(message.to, dataset)
+        if ((await wake(this.deps, dataset)) === 'settled') await this.#close()
+      } else if (message.to !== 'unzip') {
+        await this.dispatch(message.to, dataset)
+        await closeOrLeave(this.deps, dataset)
+      }
     } catch (error) {
       const waits = error instanceof LandfallError && error.retryable
       if (message.kind === 'object' && message.to === 'catalog' && waits) return
@@ -174,6 +202,7 @@ export class World {
     const { deps } = this
     if (message.kind === 'crawl') {
       await crawlEnded(deps, 'sales')
+      await this.#close()
       await wake(deps, 'sales')
       return undefined
     }
@@ -195,22 +224,34 @@ export class World {
     return await deliveryChanged(deps, event, replay)
   }
 
+  #close = () => closeRerun(this.deps.ledger, 'sales', (dataset) => serve(this.deps, dataset))
+
   async #asked(arrival: Arrival, to: Stage): Promise<string | undefined> {
-    if (to === 'convert') return await csvLanded(this.deps, arrival)
-    await zipLanded(this.deps, arrival)
-    return undefined
+    if (to === 'unzip') {
+      await zipLanded(this.deps, arrival)
+      await closeOrLeave(this.deps, 'sales')
+      return undefined
+    }
+    await csvLanded(this.deps, arrival)
+    return 'sales'
   }
 
   /** What the machine does, up to its waiting. @returns false where a rerun is at work */
-  async rerun(name: string, filter: RerunFilter = {}, prefix = 'data/sales/'): Promise<boolean> {
+  async rerun(name: string, filter: RerunFilter & { dryRun?: boolean } = {}, prefix = 'data/sales/'): Promise<boolean> {
     const rerun = `rerun-${name}`
+    const { only, since } = filter
     const open = { ...openKey('sales'), rerun, execution: name, prefix, startedAt: this.books.instant(), ...filter }
     if (!(await this.table.write([{ put: open, when: [{ attribute: 'pk', is: 'absent' }] }]))) return false
     const keys = this.objects.keys(RAW, prefix)
     for (const key of keys) {
       await this.table.write([{ put: { ...pendingKey(rerun, key), key, askedAt: this.books.instant() } }])
       const to = key.startsWith('landing/') ? 'unzip' : 'convert'
-      this.messages.push({ to, kind: 'rerun', arrival: { bucket: RAW, key, cause: rerun, filter }, receives: 0 })
+      this.messages.push({
+        to,
+        kind: 'rerun',
+        arrival: { bucket: RAW, key, cause: rerun, filter: { only, since } },
+        receives: 0,
+      })
     }
     await this.table.write([{ update: openKey('sales'), set: { listed: keys.length } }])
     return true
@@ -240,11 +281,13 @@ export class World {
 
   /** A crawl that finds every folder and does not decode its name: the worst that the documentation leaves open. */
   endCrawl(): void {
-    const folders = new Set(this.objects.keys(DELIVERY, 'data/sales/').map((key) => key.split('/')[2] ?? ''))
+    const prefix = deliveryPrefix(this.contract)
+    const folders = new Set(this.objects.keys(DELIVERY, prefix).map((key) => key.split('/')[2] ?? ''))
     this.glue.crawl(
+      physicalTable(this.contract),
       [...folders].map((folder) => ({
         value: folder.slice(folder.indexOf('=') + 1),
-        location: `s3://${DELIVERY}/data/sales/${folder}/`,
+        location: `s3://${DELIVERY}/${prefix}${folder}/`,
       })),
     )
     this.glue.endCrawl()
@@ -291,9 +334,9 @@ export class World {
   idle(): boolean {
     const now = this.clock.ms
     const held = [...this.table.items.values()].some(
-      ({ pk, until, lockUntil, crawlUntil }) =>
+      ({ pk, sk, until, lockUntil, crawlUntil }) =>
         pk.startsWith('QUEUE#') ||
-        pk.startsWith('RERUN#') ||
+        (pk.startsWith('RERUN#') && sk === 'OPEN') ||
         [until, lockUntil, crawlUntil].some((lease) => Number(lease ?? 0) > now),
     )
     return !held && this.glue.running.length === 0
@@ -306,9 +349,13 @@ export class World {
 
   states = (): string[] => this.runs().map(({ key, versionId, state }) => `${key} ${versionId} ${state}`)
 
-  /** What a query of the table answers: the rows in partitions that the catalog has. */
+  /** What a query of the name that people know answers: the rows in partitions that the catalog has. */
   rows(): string[] {
-    const locations = [...this.glue.catalog.values()]
+    return this.rowsIn(this.glue.resolve(this.contract.table))
+  }
+
+  /** What a query reads that knows where by now. */
+  rowsIn(locations: string[]): string[] {
     return [...this.objects.texts(DELIVERY, 'data/')]
       .filter(([key]) => locations.some((location) => `s3://${DELIVERY}/${key}`.startsWith(location)))
       .flatMap(([, text]) => rowsOf(text))
@@ -337,6 +384,21 @@ export class World {
       : await withdrawCsv(this.deps, source, zones)
     for (const { sourceId } of members) await withdrawCsv(this.deps, { dataset: 'sales', sourceId }, zones)
     return done
+  }
+
+  /** The event of a key's current version again, as a replay or a rerun brings it to the first job stage. */
+  async typeAgain(key: string, cause = 'convert-again'): Promise<void> {
+    const found = await this.objects.head(RAW, key)
+    if (!found) throw new Error(`${key} is not in the raw zone`)
+    const event = sample('Object Created', RAW, key, 'PutObject')
+    const object = { key, size: found.bytes, etag: found.etag, 'version-id': found.versionId }
+    const detail = { ...event.detail, object }
+    this.messages.push({
+      to: 'convert',
+      kind: 'object',
+      event: S3ObjectEvent.parse({ ...event, detail, 'replay-name': cause }),
+      receives: 0,
+    })
   }
 
   land = (key: string, body: string | Buffer) => this.objects.put(RAW, key, body)

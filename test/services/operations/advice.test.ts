@@ -14,8 +14,11 @@ const SAID = [
   /\bNOT_TAKEN_IN = '(\w+)'/g,
   /\bRefused(?:Source)?\(\s*"(\w+)"/g,
 ]
-/** Thrown, but never the problem of a run: the message goes to the dead-letter queue instead. */
-const NO_RUNS = ['unknown_run']
+/**
+ * Thrown, but never the problem of a run: the message goes to the dead-letter queue instead, or, of what happens in the
+ * catalog, the runs that wait have failed as `catalog_refused`.
+ */
+const NO_RUNS = ['unknown_run', 'foreign_view', 'newer_version', 'view_refused']
 
 function codes(): Set<string> {
   const found = new Set<string>(ZIP_REFUSALS)

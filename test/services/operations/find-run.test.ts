@@ -3,7 +3,7 @@ import { idKey } from '../../../services/ledger/run.ts'
 import { findRun } from '../../../services/operations/find-run.ts'
 import { csv } from '../memory/engine.ts'
 import { landfallOf } from '../memory/landfall.ts'
-import { DELIVERY, PROCESSING, World } from '../memory/world.ts'
+import { contractOfVersion, DELIVERY, PROCESSING, World } from '../memory/world.ts'
 import { zipOf } from '../unzip/zips.ts'
 
 async function delivered() {
@@ -45,6 +45,23 @@ describe('a run', () => {
     expect((await named(`s3://processing/${processed}`)).runId).toBe(second.runId)
     const [chad = ''] = world.objects.keys(DELIVERY, 'data/sales/COUNTRY=Chad/')
     expect((await named(`s3://delivery/${chad}`)).runId).toBe(second.runId)
+  })
+
+  it('is found by an object of either version, while a version of the contract takes the place of another', async () => {
+    const { world, named, second } = await delivered()
+    world.deploy(contractOfVersion(2))
+    await world.typeAgain('data/sales/a.csv')
+    await world.untilQuiet()
+    const third = world.runs().findLast(({ key }) => key === 'data/sales/a.csv')
+    for (const [folder, run] of [
+      ['sales', second],
+      ['sales.v2', third],
+    ] as const) {
+      const [chad = ''] = world.objects.keys(DELIVERY, `data/${folder}/COUNTRY=Chad/`)
+      expect((await named(`s3://delivery/${chad}`)).runId).toBe(run?.runId)
+    }
+    const [peru = ''] = world.objects.keys(DELIVERY, 'data/sales/COUNTRY=Peru/')
+    await expect(named(`s3://delivery/${peru.replace('sales/', 'sales.v2/')}`)).rejects.toThrow('is of no source')
   })
 
   it('is asked for again where several begin so, and they are named', async () => {

@@ -79,7 +79,8 @@ describe('delivery', () => {
   it('numbers the objects of each partition from 1, and folders are escaped as Spark does', async () => {
     const { run } = await converted()
     const part = (partition: string | null) => ({ uri: 's3://x/y', etag: '', rows: 1, bytes: 1, partition })
-    const keys = deliveryObjects(run, 'COUNTRY', [part("Cote d'Ivoire"), part(null), part("Cote d'Ivoire")])
+    const parts = [part("Cote d'Ivoire"), part(null), part("Cote d'Ivoire")]
+    const keys = deliveryObjects(run, { version: 1, partitionBy: 'COUNTRY' }, parts)
     expect(keys.map(({ key }) => key)).toEqual([
       `data/sales/COUNTRY=Cote d%27Ivoire/${run.sourceId}-00001.parquet`,
       `data/sales/COUNTRY=__HIVE_DEFAULT_PARTITION__/${run.sourceId}-00001.parquet`,

@@ -51,7 +51,7 @@ describe('what still holds the data', () => {
       {
         place: 'delivery',
         bucket: DELIVERY,
-        where: [`data/sales/*/${idOf(A)}-*.parquet`],
+        where: [`data/sales*/*/${idOf(A)}-*.parquet`],
         keys: 2,
         versions: 3,
         current: 0,
@@ -116,6 +116,20 @@ describe('erase', () => {
     expect((await holdings(A)).quoted).toEqual({ examples: 0, problems: 0 })
     expect(erased.quoted).toEqual({ examples: 1, problems: 1 })
     expect(world.rows()).toEqual(OTHERS)
+  })
+
+  it('leaves none in what a rerun has noted of its failures either', async () => {
+    const { world, withdraw, erase, whereIs } = placeOf()
+    for (const key of [A, 'data/sales/b.csv']) world.land(key, `MARK${key.length}-${key},HEADER\nChad,1`)
+    await world.untilQuiet()
+    await world.rerun('again')
+    await world.untilQuiet()
+    const text = `MARK${A.length}-${A}`
+    expect(whereIs(text).filter((where) => where.startsWith('ledger CAUSE#'))).toHaveLength(2)
+    await withdraw(A)
+    await erase(A)
+    expect(whereIs(text)).toEqual([])
+    expect(whereIs('-data/sales/b.csv').filter((where) => where.startsWith('ledger CAUSE#'))).toHaveLength(2)
   })
 
   it('keeps the history: runs, counts, reasons of rejects, codes of refusals', async () => {
