@@ -7,6 +7,7 @@ import { type RedriveOptions, redrive } from './redrive.ts'
 import { type ReplayOptions, replay } from './replay.ts'
 import { type ReplaysOptions, replays } from './replays.ts'
 import { type RerunOptions, rerun } from './rerun.ts'
+import { type WithdrawOptions, withdraw } from './withdraw.ts'
 
 type Only = (typeof RERUN_ONLY)[number]
 const only = (word: string, words: Only[] = []): Only[] => {
@@ -80,6 +81,19 @@ export function registerRedoing(program: Command): void {
     .option(...JSON_OPTION)
     .option(...AWS_OPTION)
     .action(look((options: ReplaysOptions) => replays(options)))
+
+  program
+    .command('withdraw')
+    .description("take a source's rows, or all of a zip's, out of the table; say what still holds them, or erase that")
+    .argument('<source>', "a landed key or s3:// URI, a source's id, or a run's id or its first characters")
+    .option(
+      '--erase',
+      'delete for good, every version of every object, what holds the rows; and say what is left elsewhere',
+    )
+    .option(...YES_OPTION)
+    .option(...JSON_OPTION)
+    .option(...AWS_OPTION)
+    .action(run((text: string, options: WithdrawOptions) => withdraw(text, options)))
 }
 
 const RERUN_HELP = `

@@ -49,6 +49,7 @@ function facts(shown: Shown, now: Date): string {
   if (run.endedAt) lines.push(['ended', `${instant(run.endedAt)} UTC`])
   if (landedToQueryable !== undefined) lines.push(['queryable', `${seconds(landedToQueryable)} after it landed`])
   if (run.kind === 'csv') lines.push(['in the table', tableWords(shown)])
+  else if (shown.withdrawnAt) lines.push(['withdrawn', `${instant(shown.withdrawnAt)} UTC`])
   return lines.map(([name, text]) => `  ${name.padEnd(12)}  ${text}`).join('\n')
 }
 
@@ -75,9 +76,10 @@ function nowWords({ now: at }: Shown, now: Date): string {
   return at.doing === 'waits' ? `: waits for ${at.stage}${since}` : `: ${at.stage} works on it${since}${job}`
 }
 
-function tableWords({ inTable, inTableInstead, run }: Shown): string {
+function tableWords({ inTable, inTableInstead, withdrawnAt, run }: Shown): string {
   // Published, and not yet in the catalog: there, but no query finds it.
   if (inTable) return run.state === 'published' ? 'in the delivery zone; the catalog has not been told yet' : 'yes'
+  if (withdrawnAt) return `no: withdrawn ${instant(withdrawnAt)} UTC`
   return inTableInstead ? `no: the rows of run ${inTableInstead.slice(0, 8)} are there for this source` : 'no'
 }
 

@@ -9,14 +9,16 @@ import { SQSClient } from '@aws-sdk/client-sqs'
 import type { Stage } from '../../events/replay.ts'
 import { type Archives, EventBridgeArchives } from '../jobs/archives.ts'
 import { AwsGlue } from '../jobs/glue.ts'
+import { type Objects, S3Objects } from '../jobs/objects.ts'
 import { documentClient, s3Client } from '../lambda/clients.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import { DynamoListing, type Listing } from '../ledger/listing.ts'
 import { DynamoTable } from '../ledger/table.ts'
+import { versionsOf } from './contract-versions.ts'
 import { type DeadLetters, SqsDeadLetters } from './dead-letters.ts'
 import { type Machine, SfnMachine } from './machine.ts'
 import { type Depth, type NamedQueue, objectRulesOf, queuesOf, sqsDepth } from './queues.ts'
-import { versionsOf } from './versions.ts'
+import { S3Versions, type Versions } from './versions.ts'
 
 /** Names of the two stacks of the app. */
 export const STACKS = { stateful: 'LandfallStateful', stateless: 'LandfallStateless' } as const
@@ -31,6 +33,8 @@ export type Target = {
 /** A deployed Landfall, on AWS or on a laptop: what people's commands work on. */
 export type Landfall = {
   s3: S3Client
+  objects: Objects
+  versions: Versions
   athena: AthenaClient
   ledger: Ledger
   listing: Listing
@@ -44,7 +48,7 @@ export type Landfall = {
   /** Of reruns. */
   machine: Machine
   /** Which version of its contract people see of a dataset, and which is deployed. */
-  versions: (dataset: string) => Promise<{ served: number | undefined; deployed: number | undefined }>
+  contractVersions: (dataset: string) => Promise<{ served: number | undefined; deployed: number | undefined }>
   archives: Archives
   /** ARN of the rule by which each stage hears of objects. */
   objectRules: Partial<Record<Stage, string>>
@@ -52,6 +56,8 @@ export type Landfall = {
   processingBucket: string
   deliveryBucket: string
   quarantineBucket: string
+  stagingBucket: string
+  resultsBucket: string
   workGroup: string
   close: () => void
 }
@@ -93,6 +99,8 @@ export async function connect(target: Target = {}): Promise<Landfall> {
   const document = documentClient(dynamo)
   return {
     s3,
+    objects: new S3Objects(s3),
+    versions: new S3Versions(s3),
     athena,
     ledger: new Ledger(new DynamoTable(document, stateful('LedgerTable')), () => new Date()),
     listing: new DynamoListing(document, stateful('LedgerTable')),
@@ -102,13 +110,15 @@ export async function connect(target: Target = {}): Promise<Landfall> {
     depthLag: target.endpoint ? LOCAL_DEPTH_LAG_MS : SQS_DEPTH_LAG_MS,
     deadLetters: new SqsDeadLetters(sqs),
     machine: new SfnMachine(sfn, stateless('RerunMachine')),
-    versions: versionsOf(new AwsGlue(glue), stateless('Tables'), stateless('Versions')),
+    contractVersions: versionsOf(new AwsGlue(glue), stateless('Tables'), stateless('Versions')),
     archives: new EventBridgeArchives(events, stateful('Archive')),
     objectRules: objectRulesOf(stateless.all),
     rawBucket: stateful('RawBucket'),
     processingBucket: stateful('ProcessingBucket'),
     deliveryBucket: stateful('DeliveryBucket'),
     quarantineBucket: stateful('QuarantineBucket'),
+    stagingBucket: stateful('StagingBucket'),
+    resultsBucket: stateful('ResultsBucket'),
     workGroup: stateless('WorkGroup'),
     close: () => {
       s3.destroy()

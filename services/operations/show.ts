@@ -42,6 +42,8 @@ export type Shown = {
   /** Whether its rows are those that the table has of this source, and if not, the run whose rows are. */
   inTable: boolean
   inTableInstead?: string
+  /** Since when a person wants none of its source's rows. */
+  withdrawnAt?: string
   balance: Balance
   times: StageTime[]
   landedToQueryable?: number
@@ -77,6 +79,7 @@ export async function show(books: Books, text: string): Promise<Shown> {
     partitions: byPartition(delivered),
     inTable,
     ...(!inTable && head?.deliveryRun && { inTableInstead: head.deliveryRun }),
+    ...(head?.withdrawnAt && { withdrawnAt: head.withdrawnAt }),
     balance: balanceOf(run),
     times: [...(zip ? stageTimes(zip) : []), ...stageTimes(run)],
     ...(queryable !== undefined && { landedToQueryable: queryable }),

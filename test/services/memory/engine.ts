@@ -97,6 +97,12 @@ export class MemoryJob {
       accepted: good.length,
       rejected: bad.length,
       reasons: bad.length > 0 ? [{ reason: 'not_an_integer', column: 'N', rows: bad.length }] : [],
+      examples: bad.slice(0, 5).map((row) => ({
+        line: data.indexOf(row) + 2,
+        column: 'N',
+        value: row.slice(row.lastIndexOf(',') + 1),
+        reason: 'not_an_integer',
+      })),
       parts: [
         staged(
           'p',

@@ -5,12 +5,27 @@ import { MemoryArchives, ruleOf } from './archives.ts'
 import { MemoryListing } from './listing.ts'
 import { MemoryMachine } from './machine.ts'
 import { memoryS3 } from './s3-client.ts'
-import { DELIVERY, PROCESSING, QUARANTINE, RAW, type World } from './world.ts'
+import { MemoryVersions } from './versions.ts'
+import { DELIVERY, PROCESSING, QUARANTINE, RAW, STAGING, type World } from './world.ts'
+
+const RESULTS = 'results'
+/** As on AWS. */
+const VERSIONED = { noncurrent: 90 }
+const RETENTION = {
+  [RAW]: VERSIONED,
+  [PROCESSING]: VERSIONED,
+  [DELIVERY]: VERSIONED,
+  [QUARANTINE]: VERSIONED,
+  [STAGING]: { objects: 7 },
+  [RESULTS]: { objects: 30 },
+}
 
 /** What people's operations see of a world. `depths` by the queue's url; without one, a queue is empty. */
 export function landfallOf(world: World, depths: Record<string, Depth> = {}) {
   return {
     s3: memoryS3(world.objects),
+    objects: world.objects,
+    versions: new MemoryVersions(world.objects, RETENTION),
     ledger: world.books,
     listing: new MemoryListing(world.table),
     datasets: ['sales'],
@@ -20,7 +35,7 @@ export function landfallOf(world: World, depths: Record<string, Depth> = {}) {
       { stage, kind: 'dead' as const, event: 'Landed', url: `${stage}-rule` },
     ]),
     machine: new MemoryMachine(world),
-    versions: async (dataset: string) => ({
+    contractVersions: async (dataset: string) => ({
       served: await servedVersion(world.deps, dataset),
       deployed: world.contracts.get(dataset)?.version,
     }),
@@ -37,5 +52,7 @@ export function landfallOf(world: World, depths: Record<string, Depth> = {}) {
     processingBucket: PROCESSING,
     deliveryBucket: DELIVERY,
     quarantineBucket: QUARANTINE,
+    stagingBucket: STAGING,
+    resultsBucket: RESULTS,
   } satisfies Partial<Landfall>
 }
