@@ -133,6 +133,7 @@ export class Stateless extends Stack {
         CONVERT_JOB_NAME: jobs.convert,
         PARTITION_JOB_NAME: jobs.partition,
         CRAWLERS,
+        ARCHIVE: stateful.archive.archiveArn,
       } satisfies Environment<typeof SweepEnv>,
       rights: sweepRights(this, stateful, glue, rerun),
     })

@@ -16,7 +16,7 @@ import {
   noRefusal,
   noteRefusal,
 } from '../ledger/catalog-state.ts'
-import { isMeant, tableReplayed } from '../ledger/causes.ts'
+import { isMeant, noteSkipped, tableReplayed } from '../ledger/causes.ts'
 import { deliveredTo, parseDeliveryKey } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, queuePk } from '../ledger/queue.ts'
@@ -67,7 +67,12 @@ export async function deliveryChanged(
 ): Promise<string | undefined> {
   const { key, 'version-id': version } = detail.object
   const dataset = changedDataset(contracts, key)
-  if (dataset === undefined) return undefined
+  if (dataset === undefined) {
+    // Of a version that is not deployed no table is kept; a replay counts its events all the same.
+    const known = contracts.has(deliveredTo(key)?.dataset ?? '')
+    if (replay && known) await noteSkipped(ledger, replay, { key, version }, 'not_meant')
+    return undefined
+  }
   if (replay) {
     const about = { key, version, dataset, sourceId: parseDeliveryKey(key)?.sourceId }
     if (!(await isMeant(ledger, replay, about))) return undefined

@@ -52,6 +52,12 @@ export function wrap(text: string, width: number, indent = ''): string {
   return [...lines, line].join(`\n${indent}`)
 }
 
+/** What will not be as one may think. */
+export function warning(words: string, width = 110): string {
+  const name = 'Warning'
+  return paint('yellow', name) + wrap(`${name}: ${words}`, width, '  ').slice(name.length)
+}
+
 type Style = Parameters<typeof styleText>[0]
 
 /** Colours only on a terminal, and never with NO_COLOR; Node decides for the stream. */

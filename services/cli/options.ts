@@ -16,7 +16,7 @@ export const engineOption = () =>
     .choices(ENGINES)
     .default('duckdb')
 
-/** A parser for an instant: `2h` or `3d` ago, or ISO 8601. */
+/** A parser for an instant, now or in the past: how long ago, or when. */
 export const instantOption = (text: string): Date => {
   const found = parseInstant(text, new Date())
   if (!found)

@@ -51,7 +51,7 @@ function checkOptions({ list, prefix, only, since, dryRun, ...asking }: RerunOpt
 }
 
 /** What rerun needs of a deployment. */
-type Deployed = Pick<Landfall, 's3' | 'rawBucket' | 'ledger' | 'machine' | 'datasets' | 'versions'>
+type Deployed = Pick<Landfall, 's3' | 'rawBucket' | 'ledger' | 'machine' | 'datasets' | 'contractVersions'>
 
 /** @throws WrongUsage */
 function datasetAmong(datasets: string[], dataset: string | undefined): string {
@@ -107,8 +107,8 @@ export async function rerunOn(
 }
 
 /** @throws NotRerunnable where a dry run would change the table */
-async function checkDry({ versions }: Deployed, dataset: string): Promise<number | undefined> {
-  const { served, deployed } = await versions(dataset)
+async function checkDry({ contractVersions }: Deployed, dataset: string): Promise<number | undefined> {
+  const { served, deployed } = await contractVersions(dataset)
   if (deployed !== undefined && served !== undefined && served !== deployed) return served
   throw new NotRerunnable(
     `There is nothing to try: people see the version of the contract of ${dataset} that is deployed${deployed ? ` (${deployed})` : ''}, so that a rerun writes to their table. A dry run is for a contract with a higher "version", once it is deployed and until its rerun has switched the table.`,

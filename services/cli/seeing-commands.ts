@@ -27,6 +27,7 @@ type RunsOptions = Common & {
   since?: Date
   until?: Date
   source?: string
+  cause?: string
   limit: number
   next?: string
 }
@@ -53,6 +54,7 @@ export function registerSeeing(program: Command): void {
     .option('--since <when>', 'registered then or later: 2h, 3d, or ISO 8601', instantOption)
     .option('--until <when>', 'registered before then', instantOption)
     .option('--source <text>', 'source id, key, or part of one of them')
+    .option('--cause <name>', 'only of this replay or rerun')
     .option('--limit <n>', 'runs of a page', wholeNumber(1, 1000), 50)
     .option('--next <token>', 'go on where a page ended', token)
     .option(...JSON_OPTION)

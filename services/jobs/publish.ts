@@ -88,6 +88,11 @@ export async function publishedKeys(
   return keysIn(await ledger.table.query(sourcePk(source), `${listPrefix(at)}${runId}#`))
 }
 
+/** All that the ledger lists of a source in a zone, of whichever run and version. */
+export async function knownKeys(ledger: Ledger, source: SourceRef, zone: Publication['zone']): Promise<string[]> {
+  return [...new Set(keysIn(await ledger.table.query(sourcePk(source), zonePrefix(zone))))]
+}
+
 const keysIn = (lists: Item[]) => lists.flatMap(({ keys }) => (keys as string[] | undefined) ?? [])
 
 /** Takes out of a bucket all that the lists beginning with `prefix` have but for `keep`, and then forgets the lists. */

@@ -1,4 +1,5 @@
 import { TryAgain } from '../lambda/errors.ts'
+import { LIVE } from '../ledger/causes.ts'
 import { sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Head, hasEnded, headKey, type SourceRef } from '../ledger/run.ts'
@@ -44,7 +45,7 @@ async function withZipLock<T>(
   })
 }
 
-/** A zip itself, before its members: from then on no replay extracts it again. */
+/** A zip itself, before its members: from then on no replay extracts it again. @throws TryAgain while someone else is at work on it */
 export async function withdrawZip(deps: PublishDeps, source: SourceRef): Promise<Withdrawal> {
   const { ledger, objects, rawBucket } = deps
   if (!(await ledger.head(source))) return 'unknown'
@@ -57,7 +58,10 @@ export async function withdrawZip(deps: PublishDeps, source: SourceRef): Promise
         when: [...stillLocked(owner), { attribute: 'seq', is: 'equal', to: head.seq }],
       },
     ])
-    return marked ? 'withdrawn' : 'landed_again'
+    if (marked) return 'withdrawn'
+    const newest = (await ledger.runs(source)).sort((a, b) => b.seq - a.seq)[0]
+    if (newest?.cause === LIVE) return 'landed_again'
+    throw new TryAgain('withdraw_contended', `${head.key} was being withdrawn while a replay or rerun took it in.`)
   })
 }
 

@@ -147,6 +147,18 @@ export async function endedRows({ table }: Ledger, rerun: string): Promise<Rerun
   return items.map(({ pk, sk, ...row }) => row as unknown as RerunRow)
 }
 
+/** For a problem of a run that is told in other words from now on: where a rerun that caused it has noted the old ones. */
+export async function reworded(ledger: Ledger, { cause, key, runId, problem }: Run, message: string): Promise<Write[]> {
+  if (!isRerun(cause) || !problem) return []
+  const [row, state] = await Promise.all([ledger.table.get(endedKey(cause, key)), rerunState(ledger, cause)])
+  const writes: Write[] = []
+  if (row?.runId === runId && row.problem)
+    writes.push({ update: endedKey(cause, key), set: { problem: { ...problem, message } } })
+  if (state?.words?.includes(problem.message))
+    writes.push({ update: causeKey(cause), set: { words: state.words.replaceAll(problem.message, message) } })
+  return writes
+}
+
 export async function rerunState({ table }: Ledger, rerun: string): Promise<RerunState | undefined> {
   return (await table.get(causeKey(rerun))) as unknown as RerunState | undefined
 }

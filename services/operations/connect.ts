@@ -1,19 +1,24 @@
 import { AthenaClient } from '@aws-sdk/client-athena'
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
 import { GlueClient } from '@aws-sdk/client-glue'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import type { Stage } from '../../events/replay.ts'
+import { type Archives, EventBridgeArchives } from '../jobs/archives.ts'
 import { AwsGlue } from '../jobs/glue.ts'
+import { type Objects, S3Objects } from '../jobs/objects.ts'
 import { documentClient, s3Client } from '../lambda/clients.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import { DynamoListing, type Listing } from '../ledger/listing.ts'
 import { DynamoTable } from '../ledger/table.ts'
+import { versionsOf } from './contract-versions.ts'
 import { type DeadLetters, SqsDeadLetters } from './dead-letters.ts'
 import { type Machine, SfnMachine } from './machine.ts'
-import { type Depth, type NamedQueue, queuesOf, sqsDepth } from './queues.ts'
-import { versionsOf } from './versions.ts'
+import { type Depth, type NamedQueue, objectRulesOf, queuesOf, sqsDepth } from './queues.ts'
+import { S3Versions, type Versions } from './versions.ts'
 
 /** Names of the two stacks of the app. */
 export const STACKS = { stateful: 'LandfallStateful', stateless: 'LandfallStateless' } as const
@@ -28,6 +33,8 @@ export type Target = {
 /** A deployed Landfall, on AWS or on a laptop: what people's commands work on. */
 export type Landfall = {
   s3: S3Client
+  objects: Objects
+  versions: Versions
   athena: AthenaClient
   ledger: Ledger
   listing: Listing
@@ -35,18 +42,29 @@ export type Landfall = {
   datasets: string[]
   queues: NamedQueue[]
   depth: (url: string) => Promise<Depth>
+  /** Milliseconds by which `depth` may be behind. */
+  depthLag: number
   deadLetters: DeadLetters
   /** Of reruns. */
   machine: Machine
   /** Which version of its contract people see of a dataset, and which is deployed. */
-  versions: (dataset: string) => Promise<{ served: number | undefined; deployed: number | undefined }>
+  contractVersions: (dataset: string) => Promise<{ served: number | undefined; deployed: number | undefined }>
+  archives: Archives
+  /** ARN of the rule by which each stage hears of objects. */
+  objectRules: Partial<Record<Stage, string>>
   rawBucket: string
   processingBucket: string
   deliveryBucket: string
   quarantineBucket: string
+  stagingBucket: string
+  resultsBucket: string
   workGroup: string
   close: () => void
 }
+
+/** SQS's numbers are right a minute after the last change; an emulator's at once, but for a message between two hands. */
+const SQS_DEPTH_LAG_MS = 70_000
+const LOCAL_DEPTH_LAG_MS = 1_000
 
 /** Finds the deployed stacks by their outputs. @throws Error naming the stack that is not there. */
 export async function connect(target: Target = {}): Promise<Landfall> {
@@ -77,22 +95,30 @@ export async function connect(target: Target = {}): Promise<Landfall> {
   const sqs = new SQSClient(target)
   const sfn = new SFNClient(target)
   const glue = new GlueClient(target)
+  const events = new EventBridgeClient(target)
   const document = documentClient(dynamo)
   return {
     s3,
+    objects: new S3Objects(s3),
+    versions: new S3Versions(s3),
     athena,
     ledger: new Ledger(new DynamoTable(document, stateful('LedgerTable')), () => new Date()),
     listing: new DynamoListing(document, stateful('LedgerTable')),
     datasets: Object.keys(JSON.parse(stateless('Crawlers')) as object),
     queues: queuesOf(stateless.all),
     depth: sqsDepth(sqs),
+    depthLag: target.endpoint ? LOCAL_DEPTH_LAG_MS : SQS_DEPTH_LAG_MS,
     deadLetters: new SqsDeadLetters(sqs),
     machine: new SfnMachine(sfn, stateless('RerunMachine')),
-    versions: versionsOf(new AwsGlue(glue), stateless('Tables'), stateless('Versions')),
+    contractVersions: versionsOf(new AwsGlue(glue), stateless('Tables'), stateless('Versions')),
+    archives: new EventBridgeArchives(events, stateful('Archive')),
+    objectRules: objectRulesOf(stateless.all),
     rawBucket: stateful('RawBucket'),
     processingBucket: stateful('ProcessingBucket'),
     deliveryBucket: stateful('DeliveryBucket'),
     quarantineBucket: stateful('QuarantineBucket'),
+    stagingBucket: stateful('StagingBucket'),
+    resultsBucket: stateful('ResultsBucket'),
     workGroup: stateless('WorkGroup'),
     close: () => {
       s3.destroy()
@@ -101,6 +127,7 @@ export async function connect(target: Target = {}): Promise<Landfall> {
       sqs.destroy()
       sfn.destroy()
       glue.destroy()
+      events.destroy()
     },
   }
 }

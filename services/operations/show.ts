@@ -42,6 +42,8 @@ export type Shown = {
   /** Whether its rows are those that the table has of this source, and if not, the run whose rows are. */
   inTable: boolean
   inTableInstead?: string
+  /** Since when a person wants none of its source's rows. */
+  withdrawnAt?: string
   balance: Balance
   times: StageTime[]
   landedToQueryable?: number
@@ -59,7 +61,8 @@ export async function show(books: Books, text: string): Promise<Shown> {
   const [head, all, parts, delivered, zip, now] = await Promise.all([
     ledger.head(run),
     ledger.runs(run),
-    publishedKeys(ledger, run, 'processing'),
+    // A replay of partition has none of its own: the typed rows are those of the run that it names.
+    publishedKeys(ledger, { ...run, runId: run.typedBy?.runId ?? run.runId }, 'processing'),
     publishedKeys(ledger, run, 'delivery'),
     zipOf(books, run),
     nowOf(books, run),
@@ -76,6 +79,7 @@ export async function show(books: Books, text: string): Promise<Shown> {
     partitions: byPartition(delivered),
     inTable,
     ...(!inTable && head?.deliveryRun && { inTableInstead: head.deliveryRun }),
+    ...(head?.withdrawnAt && { withdrawnAt: head.withdrawnAt }),
     balance: balanceOf(run),
     times: [...(zip ? stageTimes(zip) : []), ...stageTimes(run)],
     ...(queryable !== undefined && { landedToQueryable: queryable }),

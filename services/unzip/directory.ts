@@ -36,7 +36,7 @@ export async function readDirectory(
   zip: ZipSource,
   prefix: string,
   limits: Limits,
-  withdrawn: ReadonlySet<string> = new Set(),
+  leftOut: ReadonlyMap<string, string> = new Map(),
 ): Promise<{ members: Planned[]; skipped: Skipped[] }> {
   const file = await open(reader, zip)
   const members = new Map<string, Planned>()
@@ -51,7 +51,7 @@ export async function readDirectory(
     const key = memberKey(name)
     if (typeof key !== 'string') throw new ZipRefused(key.code, `${zip.key}: ${key.message}`, name)
     if (name.endsWith('/')) continue
-    const reason = reasonToSkip(entry, name) ?? (withdrawn.has(prefix + key) ? 'withdrawn' : undefined)
+    const reason = reasonToSkip(entry, name) ?? leftOut.get(prefix + key)
     if (reason !== undefined) {
       skipped.push({ name, reason })
       continue

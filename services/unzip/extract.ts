@@ -32,7 +32,7 @@ export type Extraction = { members: Member[]; skipped: Skipped[] }
  * these, those completed stay: the same message extracts them all again, under the same keys.
  *
  * @param to `prefix` is the zip's own folder, ending with `/`
- * @param withdrawn keys of members that are left out
+ * @param leftOut keys of members that are left out, and why
  * @throws ZipRefused: the zip's fault, nothing was written; ZipGone: that version is not there any more; anything else,
  *   S3's errors and those of `beforeCompleting`, as it is: a retry may help.
  */
@@ -42,11 +42,11 @@ export async function extract(
   to: { bucket: string; prefix: string },
   limits: Limits,
   beforeCompleting: (members: ReadyMember[], skipped: Skipped[]) => Promise<void>,
-  withdrawn: ReadonlySet<string> = new Set(),
+  leftOut: ReadonlyMap<string, string> = new Map(),
 ): Promise<Extraction> {
   const bounds = boundsOf(limits)
   const reader = new ZipReader(s3, zip)
-  const { members: planned, skipped } = await readDirectory(reader, zip, to.prefix, bounds, withdrawn)
+  const { members: planned, skipped } = await readDirectory(reader, zip, to.prefix, bounds, leftOut)
   const buffers = new PartBuffers()
   const uploads: Upload[] = []
   let completed = 0

@@ -55,7 +55,7 @@ export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void
     }
     try {
       const before = head.members ?? []
-      const out = run.cause === LIVE ? [] : await withdrawnOf(deps, run, before)
+      const out = run.cause === LIVE ? [] : await notToBeReplayed(deps, run, before)
       if (before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
       const done = CSV.test(run.key) ? await moveCsv(deps, run) : await unzip(deps, run, before, out)
       const endedAt = ledger.instant()
@@ -65,8 +65,8 @@ export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void
         [
           {
             update: headKey(run),
-            // A withdrawn member is still one of this zip's: what withdraws or erases the zip must know of it.
-            set: { members: [...done.members, ...out], extractedSeq: run.seq },
+            // What was left out is still this zip's: what withdraws or erases the zip must know of it.
+            set: { members: [...done.members, ...out.map(({ member }) => member)], extractedSeq: run.seq },
             when: stillLocked(owner),
           },
         ],
@@ -91,20 +91,37 @@ const isOpen = (run: Run) => !hasEnded(run.state) || run.state === 'failed'
 const GAVE_WAY = ['gone', 'withdrawn']
 class Withdrawn extends LandfallError {
   constructor(key: string) {
-    const message = `All that ${key} holds was withdrawn: no replay or rerun brings it back. Land it again, if it is wanted.`
+    const message = `All that ${key} holds was withdrawn, or has landed by itself since: no replay or rerun brings it back. Land it again, if it is wanted.`
     super('withdrawn', message, { retryable: false })
   }
 }
 
-/** Members whose rows a person wants no more. A zip that has just landed brings them back; one that is replayed does not. */
-async function withdrawnOf({ ledger }: UnzipDeps, { dataset }: Run, members: MemberLine[]): Promise<MemberLine[]> {
-  const heads = await pMap(members, ({ sourceId }) => ledger.head({ dataset, sourceId }), { concurrency: 16 })
-  return members.filter((_, i) => heads[i]?.withdrawnAt !== undefined)
+type LeftOut = { member: MemberLine; reason: 'withdrawn' | 'landed by itself since' }
+
+/**
+ * Members that a replay leaves alone: those whose rows a person wants no more, and those that have landed by themselves since,
+ * whose newer rows it would replace. A zip that has just landed brings both back.
+ */
+async function notToBeReplayed(deps: UnzipDeps, { dataset }: Run, members: MemberLine[]): Promise<LeftOut[]> {
+  const { ledger, objects, rawBucket } = deps
+  const judged = await pMap(
+    members,
+    async (member): Promise<LeftOut | undefined> => {
+      const head = await ledger.head({ dataset, sourceId: member.sourceId })
+      if (head?.withdrawnAt !== undefined) return { member, reason: 'withdrawn' }
+      const current = await objects.head(rawBucket, member.key)
+      // Without a version it is what a crash of an extraction left.
+      const ours = !current || !member.versionId || current.versionId === member.versionId
+      return ours ? undefined : { member, reason: 'landed by itself since' }
+    },
+    { concurrency: 16 },
+  )
+  return judged.flatMap((one) => one ?? [])
 }
 
 type Extracted = Pick<Run, 'skipped' | 'archived'> & { members: MemberLine[] }
 
-async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: MemberLine[]): Promise<Extracted> {
+async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: LeftOut[]): Promise<Extracted> {
   const { ledger, objects, rawBucket, contracts } = deps
   const { bucket, bytes, dataset, runId } = run
   // Kept under another key, once it has been extracted.
@@ -136,11 +153,11 @@ async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: Membe
       // What a crash after the first completion leaves must be known to the next version, to be withdrawn by it.
       await ledger.table.write([{ update: headKey(run), set: { members: union(before, ready.map(lineOf)) } }])
     },
-    new Set(out.map((member) => member.key)),
+    new Map(out.map(({ member, reason }) => [member.key, reason])),
   )
 
   const lines = members.map(({ name, key, bytes, versionId }) => ({ ...lineOf({ name, key, bytes }), versionId }))
-  await withdrawMissing(deps, dataset, before, [...lines, ...out])
+  await withdrawMissing(deps, dataset, before, [...lines, ...out.map(({ member }) => member)])
   if (run.archived) return { members: lines, skipped }
   const archive = { bucket, key: key.replace(/^landing\//, 'old-data/') }
   const kept = await objects.copy({ bucket, key, versionId, etag, bytes }, archive)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { S3ObjectEvent, sample } from '../../../events/s3-object.ts'
 import { glueView } from '../../../schemas/compiler/glue-view.ts'
-import { changedDataset } from '../../../services/catalog/catalog.ts'
+import { deliveryChanged } from '../../../services/catalog/catalog.ts'
 import { serve } from '../../../services/catalog/serve.ts'
 import { servedVersion } from '../../../services/catalog/view.ts'
 import { LOCK_MS, withdraw } from '../../../services/jobs/publish.ts'
@@ -83,12 +84,24 @@ describe('after a new version of the contract was deployed', () => {
     expect(world.rows()).toEqual(['Chad,1@v2', 'Peru,2@v2', 'Peru,5@v2', 'Togo,4@v2'])
   })
 
-  it('a change of the old version wakes no one', () => {
-    const contracts = new Map([['sales', contractOfVersion(2)]])
-    const key = (folder: string) => `data/${folder}/COUNTRY=Chad/a-0123456789-00001.parquet`
-    expect(changedDataset(contracts, key('sales.v2'))).toBe('sales')
-    for (const other of ['sales', 'sales.v3', 'sales.v02', 'other'])
-      expect(changedDataset(contracts, key(other))).toBeUndefined()
+  it('a change of the old version wakes no one', async () => {
+    const world = await deployed()
+    const wakes = (folder: string, replay?: string) => {
+      const key = `data/${folder}/COUNTRY=Chad/a-0123456789-00001.parquet`
+      const event = S3ObjectEvent.parse(sample('Object Created', DELIVERY, key, 'CopyObject'))
+      return deliveryChanged(world.deps, event, replay)
+    }
+    expect(await wakes('sales.v2')).toBe('sales')
+    expect(await wakes('sales.v2', 'catalog-again')).toBe('sales')
+    for (const other of ['sales', 'sales.v3', 'sales.v02', 'other']) {
+      expect(await wakes(other)).toBeUndefined()
+      expect(await wakes(other, 'catalog-again')).toBeUndefined()
+    }
+    const skipped = await world.table.query('CAUSE#catalog-again', 'SKIPPED#')
+    expect(skipped.map(({ key, reason }) => [String(key).split('/')[1], reason]).sort()).toEqual([
+      ['sales', 'not_meant'],
+      ['sales.v3', 'not_meant'],
+    ])
   })
 
   it('a source that is withdrawn leaves every version', async () => {

@@ -1,7 +1,7 @@
 import { TryAgain } from '../../../services/lambda/errors.ts'
 import { memberFolderOf } from '../../../services/ledger/ids.ts'
-import { csv, rowsOf } from '../memory/engine.ts'
-import type { World } from '../memory/world.ts'
+import { csv } from '../memory/engine.ts'
+import { contractOfVersion, type World } from '../memory/world.ts'
 import { zipOf } from '../unzip/zips.ts'
 
 export const CSV_KEYS = ['data/sales/a.csv', 'data/sales/b.csv']
@@ -19,7 +19,16 @@ export class Model {
   readonly #zips = new Map<string, string[]>()
   #last = 0
 
-  rows = (): string[] => [...this.#rows.values()].flat().sort()
+  /** Of the contract. */
+  version = 1
+  /** Keys whose newest version is refused: the rows are those of an older one. */
+  readonly refused = new Set<string>()
+
+  rows = (): string[] =>
+    [...this.#rows.values()]
+      .flat()
+      .map((row) => (this.version === 1 ? row : `${row}@v${this.version}`))
+      .sort()
 
   /** A CSV's text and what is good of it. */
   content(random: Random): { text: string; rows: string[] } {
@@ -29,6 +38,7 @@ export class Model {
   }
 
   landed(key: string, rows: string[]): void {
+    this.refused.delete(key)
     this.#rows.set(key, rows)
   }
 
@@ -39,14 +49,13 @@ export class Model {
   }
 
   withdrawn(key: string): void {
+    this.refused.delete(key)
     for (const each of this.#zips.get(key) ?? [key]) this.#rows.delete(each)
   }
 
   /** What can be withdrawn: what has landed, and a zip's members. */
   sources = (): string[] => [...new Set([...this.#rows.keys(), ...this.#zips.keys()])].sort()
 }
-
-export type Step = { say: string; do: (world: World, model: Model) => Promise<void> }
 
 const refused = async (world: World, key: string) => {
   // A good version that nobody has looked at yet would be superseded by this one.
@@ -62,10 +71,16 @@ export const steps: Record<string, (random: Random) => (world: World, model: Mod
     model.landed(key, rows)
     return key
   },
-  'land a refused version': (random) => async (world) => {
+  'land a refused version': (random) => async (world, model) => {
     const key = pick(random, CSV_KEYS)
     await refused(world, key)
+    model.refused.add(key)
     return key
+  },
+  'change the contract': () => async (world, model) => {
+    if (model.version === 3) return 'no more'
+    world.deploy(contractOfVersion(++model.version))
+    return `version ${model.version}`
   },
   'land a zip': (random) => async (world, model) => {
     const key = pick(random, ZIP_KEYS)
@@ -81,6 +96,15 @@ export const steps: Record<string, (random: Random) => (world: World, model: Mod
     world.land(key, await zipOf(texts))
     model.zipLanded(key, rows)
     return `${key}: ${members}`
+  },
+  'land a member by itself': (random) => async (world, model) => {
+    const key = memberFolderOf('sales', pick(random, ZIP_KEYS)) + pick(random, MEMBERS)
+    // One of a zip that nobody has looked at yet is later than this, whenever it is extracted.
+    await world.untilQuiet()
+    const { text, rows } = model.content(random)
+    world.land(key, text)
+    model.landed(key, rows)
+    return key
   },
   replay: (random) => async (world) => world.replay(pick(random, STAGES)),
   rerun: (random) => async (world) => {
@@ -122,5 +146,3 @@ export const pauses: Record<string, (world: World) => Promise<void>> = {
     if (message) await world.handle(message)
   },
 }
-
-export { rowsOf }

@@ -19,6 +19,8 @@ const at = (uri: string) => {
 export class MemoryJob {
   readonly #objects: MemoryObjects
   readonly #now: () => Date
+  /** What the contract rejects. */
+  rejects = (row: string): boolean => countryOf(row) === 'BAD'
   /** What kills a job that reads it, until the cause is mended. */
   poison: string | undefined = 'POISON'
 
@@ -87,14 +89,20 @@ export class MemoryJob {
     const [header, ...data] = rows
     if (header !== HEADER)
       return { ...none, refusal: { code: 'header_mismatch', message: `The header is ${header}, not ${HEADER}.` } }
-    const bad = data.filter((row) => countryOf(row) === 'BAD')
-    const good = data.filter((row) => countryOf(row) !== 'BAD')
+    const bad = data.filter((row) => this.rejects(row))
+    const good = data.filter((row) => !this.rejects(row))
     return {
       ...none,
       rowsIn: data.length,
       accepted: good.length,
       rejected: bad.length,
       reasons: bad.length > 0 ? [{ reason: 'not_an_integer', column: 'N', rows: bad.length }] : [],
+      examples: bad.slice(0, 5).map((row) => ({
+        line: data.indexOf(row) + 2,
+        column: 'N',
+        value: row.slice(row.lastIndexOf(',') + 1),
+        reason: 'not_an_integer',
+      })),
       parts: [
         staged(
           'p',

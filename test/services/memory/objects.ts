@@ -42,6 +42,16 @@ export class MemoryObjects implements Objects {
 
   keys = (bucket: string, prefix = ''): string[] => [...this.texts(bucket, prefix).keys()]
 
+  /** Every version and delete marker of every key below a prefix, newest first of each key, as S3 lists them. */
+  versions(bucket: string, prefix = ''): (Version & { key: string; current: boolean })[] {
+    const keys = [...(this.#versions.get(bucket)?.keys() ?? [])].filter((key) => key.startsWith(prefix)).sort()
+    return keys.flatMap((key) =>
+      this.#history(bucket, key)
+        .map((version, i, all) => ({ ...version, key, current: i === all.length - 1 }))
+        .reverse(),
+    )
+  }
+
   /** The version named, or the current one; never a delete marker. */
   read(bucket: string, key: string, versionId?: string): Version | undefined {
     if (versionId === undefined) return this.#current(bucket, key)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { serve } from '../../../services/catalog/serve.ts'
+import { servedVersion } from '../../../services/catalog/view.ts'
 import { publishedKeys } from '../../../services/jobs/publish.ts'
 import { csv } from '../memory/engine.ts'
 import { fault } from '../memory/faults.ts'
@@ -118,6 +119,28 @@ describe('a run whose rows were typed under a version that is not deployed any m
     await world.untilQuiet()
     expect(newest(world)).toMatchObject({ state: 'delivered' })
     expect(world.rows()).toEqual(['Chad,2', 'Togo,2'])
+  })
+})
+
+describe('typed rows that a replay partitions again', () => {
+  it('go to the version that they were typed under, while that is deployed, and nowhere afterwards', async () => {
+    const world = new World()
+    world.deploy(contractOfVersion(2))
+    world.land(A, csv('Chad,1'))
+    await world.untilQuiet()
+    world.replay('partition', 'partition-one')
+    await world.untilQuiet()
+    expect(newest(world)).toMatchObject({ cause: 'partition-one', state: 'delivered', contractVersion: 2 })
+    world.deploy(contractOfVersion(3))
+    world.replay('partition', 'partition-two')
+    await world.untilQuiet()
+    expect(newest(world)).toMatchObject({
+      cause: 'partition-two',
+      state: 'superseded',
+      problem: { code: 'other_version', message: expect.stringContaining('was typed under version 2') },
+    })
+    expect(world.objects.keys(DELIVERY).every((key) => key.startsWith('data/sales.v2/'))).toBe(true)
+    expect(await servedVersion(world.deps, 'sales')).toBe(1)
   })
 })
 
