@@ -80,7 +80,7 @@ async function served(): Promise<Served> {
 async function versions() {
   const landfall = await connect(clientConfig(chain.runtime.endpoint))
   try {
-    return await landfall.versions('tills')
+    return await landfall.contractVersions('tills')
   } finally {
     landfall.close()
   }
