@@ -136,6 +136,8 @@ describe('of one key', () => {
     world.glue.maxConcurrentRuns = 0
     world.land(key, await zipOf({ 'a.csv': csv('Chad,1') }))
     world.messages.length = 0
+    // Its own event is not on its way any more.
+    world.clock.advance(15 * 60_000)
     await world.rerun('r', {}, 'landing/sales/')
     await world.pump()
     expect(await rowsOf(world, 'r')).toEqual({ [key]: 'extracted' })
