@@ -101,8 +101,9 @@ function retiring(scope: Construct, contracts: Contract[]): PolicyStatement[] {
 }
 
 /**
- * Sweep does what a missed event should have done, so it may do what the stages behind the events may; and it asks whether
- * the machine of a rerun that does not end still runs.
+ * Sweep does what a missed event should have done, so it may do what the stages behind the events may; it asks whether the
+ * machine of a rerun that does not end still runs; and it looks for replays that no stage hears, which AWS lists for the
+ * account as a whole or not at all.
  */
 export const sweepRights = (
   scope: Construct,
@@ -114,6 +115,7 @@ export const sweepRights = (
   ...partitionRights(scope, stateful, glue),
   ...catalogRights(scope, stateful, glue),
   new PolicyStatement({ actions: ['states:DescribeExecution'], resources: [executionsArn] }),
+  new PolicyStatement({ actions: ['events:ListReplays'], resources: ['*'] }),
   ...retiring(scope, stateful.contracts),
 ]
 

@@ -26,6 +26,7 @@ export class Stateful extends Stack {
   readonly staging: Bucket
   readonly results: Bucket
   readonly ledger: Table
+  readonly archive: Archive
 
   constructor(scope: Construct, id: string, { config, contracts, ...props }: StatefulProps) {
     super(scope, id, { terminationProtection: config.protect, ...props })
@@ -41,7 +42,7 @@ export class Stateful extends Stack {
     this.ledger = this.createLedger(config)
     this.createCatalog(config)
     // Here and not beside the rules: it must still have what happened before the stages were deployed anew.
-    const archive = new Archive(this, 'ObjectEvents', { config, buckets: [this.raw, this.processing, this.delivery] })
+    this.archive = new Archive(this, 'ObjectEvents', { config, buckets: [this.raw, this.processing, this.delivery] })
 
     const outputs = {
       RawBucket: this.raw.bucketName,
@@ -51,7 +52,7 @@ export class Stateful extends Stack {
       StagingBucket: this.staging.bucketName,
       ResultsBucket: this.results.bucketName,
       LedgerTable: this.ledger.tableName,
-      Archive: archive.archiveArn,
+      Archive: this.archive.archiveArn,
     }
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value })
   }

@@ -133,6 +133,7 @@ export class Stateless extends Stack {
         CONVERT_JOB_NAME: jobs.convert,
         PARTITION_JOB_NAME: jobs.partition,
         CRAWLERS,
+        ARCHIVE: stateful.archive.archiveArn,
       } satisfies Environment<typeof SweepEnv>,
       rights: sweepRights(this, stateful, glue, rerun),
     })
@@ -145,6 +146,8 @@ export class Stateless extends Stack {
       ConvertJob: jobs.convert,
       PartitionJob: jobs.partition,
       Crawlers: CRAWLERS,
+      Versions: this.toJsonString(Object.fromEntries(contracts.map((each) => [each.dataset, each.version]))),
+      Tables: this.toJsonString(Object.fromEntries(contracts.map(({ dataset, table }) => [dataset, table]))),
       SweepDeadLetters: sweep.deadLetters.queueUrl,
       SweepEveryMinuteDeadLetters: sweep.rule.deadLetters.queueUrl,
       SweepFunction: sweep.function.functionName,

@@ -4,9 +4,8 @@ import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
 import { CatalogEnv, readEnv } from '../lambda/env.ts'
 import { on, stage } from '../lambda/stage.ts'
 import { markDirty } from '../ledger/catalog-state.ts'
-import { closeRerun } from '../rerun/close.ts'
 import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from './catalog.ts'
-import { serve } from './serve.ts'
+import { endRerun } from './end-rerun.ts'
 
 const wired = (): CatalogDeps => {
   const env = readEnv(CatalogEnv)
@@ -29,7 +28,7 @@ export const handler = stage(
       const [dataset] = Object.entries(deps.crawlers).find(([, crawler]) => crawler === detail.crawlerName) ?? []
       if (!dataset) return undefined
       await crawlEnded(deps, dataset)
-      await closeRerun(deps.ledger, dataset, (dataset) => serve(deps, dataset))
+      await endRerun(deps, dataset)
       await wake(deps, dataset)
       return undefined
     }),
@@ -39,7 +38,6 @@ export const handler = stage(
     // Once for all changes of this batch of messages, and before the crawler is started.
     await markDirty(deps.ledger, dataset)
     // Where all was crawled already, it settles the last runs itself.
-    if ((await wake(deps, dataset)) === 'settled')
-      await closeRerun(deps.ledger, dataset, (dataset) => serve(deps, dataset))
+    if ((await wake(deps, dataset)) === 'settled') await endRerun(deps, dataset)
   },
 )

@@ -19,7 +19,7 @@ export async function servedVersion(
 }
 
 /** @throws Failed for a view that is none of ours */
-export function shownBy({ table }: Contract, found: CatalogTable | undefined): number | undefined {
+export function shownBy({ table }: Pick<Contract, 'table'>, found: CatalogTable | undefined): number | undefined {
   if (!found?.isView) return found && 1
   const version = Number(found.parameters[VERSION_PARAMETER])
   if (Number.isInteger(version)) return version

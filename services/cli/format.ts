@@ -6,6 +6,15 @@ export const count = (n: number | undefined): string => (n === undefined ? '-' :
 export const seconds = (ms: number | undefined): string =>
   ms === undefined ? '-' : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
 
+/** Bytes, as people buy them: thousands. */
+export function size(bytes: number): string {
+  const units = ['kB', 'MB', 'GB', 'TB']
+  if (bytes < 1000) return plural(bytes, 'byte')
+  const power = Math.min(Math.floor(Math.log10(bytes) / 3), units.length)
+  const value = bytes / 1000 ** power
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[power - 1]}`
+}
+
 export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`
 
 /** How long ago, or how long it took, to a person who waits. */
@@ -41,6 +50,12 @@ export function wrap(text: string, width: number, indent = ''): string {
     } else line = line === '' ? word : `${line} ${word}`
   }
   return [...lines, line].join(`\n${indent}`)
+}
+
+/** What will not be as one may think. */
+export function warning(words: string, width = 110): string {
+  const name = 'Warning'
+  return paint('yellow', name) + wrap(`${name}: ${words}`, width, '  ').slice(name.length)
 }
 
 type Style = Parameters<typeof styleText>[0]

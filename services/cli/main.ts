@@ -3,6 +3,8 @@ import { NoSuchRun } from '../operations/find-run.ts'
 import { NotLandable } from '../operations/land.ts'
 import { QueryFailed } from '../operations/query.ts'
 import { NotThere } from '../operations/rejects.ts'
+import { NoReplay } from '../operations/replay.ts'
+import { NotRerunnable } from '../operations/rerun.ts'
 import { NotConfirmed } from './confirm.ts'
 import { EXIT, EXIT_HELP, WrongUsage } from './exit.ts'
 import { paint } from './format.ts'
@@ -23,7 +25,7 @@ registerRuntime(program)
 registerSeeing(program)
 registerRedoing(program)
 
-const USAGE = [NotLandable, NothingUp, NoSuchRun, WrongUsage]
+const USAGE = [NotLandable, NothingUp, NoSuchRun, NotRerunnable, NoReplay, WrongUsage]
 const REFUSED = [QueryFailed, NotThere]
 
 async function codeOf(error: unknown): Promise<number> {

@@ -1,3 +1,4 @@
+import { LIVE } from '../ledger/causes.ts'
 import type { Run } from '../ledger/run.ts'
 import { hasEnded } from '../ledger/run.ts'
 import { ending } from '../operations/outcome.ts'
@@ -38,7 +39,9 @@ export function stateWords(run: Run): string {
   return words === 'delivered' ? paint('green', words) : words
 }
 
-const took = ({ landedAt, endedAt }: Run) => (endedAt ? Date.parse(endedAt) - Date.parse(landedAt) : undefined)
+/** What a replay or a rerun works on may have landed long before. */
+const took = ({ cause, landedAt, registeredAt, endedAt }: Run) =>
+  endedAt ? Date.parse(endedAt) - Date.parse(cause === LIVE ? landedAt : registeredAt) : undefined
 
 export function runTable(runs: Run[]): string {
   return table([

@@ -1,19 +1,13 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { parseInstant, STATE_WORDS, type StateWord } from '../operations/runs.ts'
+import { STATE_WORDS, type StateWord } from '../operations/runs.ts'
 import { check } from './check.ts'
-import { AWS_OPTION, DATASET_OPTION, JSON_OPTION, wholeNumber } from './options.ts'
+import { AWS_OPTION, DATASET_OPTION, instantOption, JSON_OPTION, wholeNumber } from './options.ts'
 import { look, signal } from './process.ts'
 import { rejects } from './rejects.ts'
 import { runs } from './runs.ts'
 import { show } from './show.ts'
 import { status } from './status.ts'
 
-const instant = (text: string) => {
-  const found = parseInstant(text, new Date())
-  if (!found)
-    throw new InvalidArgumentError('Expected an age as 2h or 3d, or an ISO 8601 instant, UTC if it names no zone.')
-  return found
-}
 const token = (text: string) => {
   if (!/^\d{4}-\d{2}-\d{2}T[\d:.]+Z#[0-9a-f]+$/.test(text))
     throw new InvalidArgumentError('Expected what the page before has printed.')
@@ -33,6 +27,7 @@ type RunsOptions = Common & {
   since?: Date
   until?: Date
   source?: string
+  cause?: string
   limit: number
   next?: string
 }
@@ -56,9 +51,10 @@ export function registerSeeing(program: Command): void {
       `only in this state, or open or ended; repeat it for more (${STATE_WORDS.join(', ')})`,
       state,
     )
-    .option('--since <when>', 'registered then or later: 2h, 3d, or ISO 8601', instant)
-    .option('--until <when>', 'registered before then', instant)
+    .option('--since <when>', 'registered then or later: 2h, 3d, or ISO 8601', instantOption)
+    .option('--until <when>', 'registered before then', instantOption)
     .option('--source <text>', 'source id, key, or part of one of them')
+    .option('--cause <name>', 'only of this replay or rerun')
     .option('--limit <n>', 'runs of a page', wholeNumber(1, 1000), 50)
     .option('--next <token>', 'go on where a page ended', token)
     .option(...JSON_OPTION)

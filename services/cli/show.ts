@@ -1,3 +1,4 @@
+import { isRerun, LIVE } from '../ledger/causes.ts'
 import type { Problem, Run } from '../ledger/run.ts'
 import { ending, type StageTime } from '../operations/outcome.ts'
 import { type Balance, type Shown, show as showRun } from '../operations/show.ts'
@@ -39,8 +40,9 @@ export function showText(shown: Shown, now: Date): string {
 function facts(shown: Shown, now: Date): string {
   const { run, landedToQueryable } = shown
   const lines: [string, string][] = [
-    ['run', `${run.runId}${run.cause === 'live' ? '' : ` (by ${run.cause})`}`],
+    ['run', run.runId + causeWords(run)],
     ['state', stateWords(run) + nowWords(shown, now)],
+    ...causeFacts(run),
     ['source', `${run.dataset}, ${run.sourceId}`],
     ['version', `${visible(run.versionId)}, ${plural(run.bytes, 'byte')}, landed ${instant(run.landedAt)} UTC`],
   ]
@@ -49,6 +51,22 @@ function facts(shown: Shown, now: Date): string {
   if (run.kind === 'csv') lines.push(['in the table', tableWords(shown)])
   else if (shown.withdrawnAt) lines.push(['withdrawn', `${instant(shown.withdrawnAt)} UTC`])
   return lines.map(([name, text]) => `  ${name.padEnd(12)}  ${text}`).join('\n')
+}
+
+function causeWords({ cause }: Run): string {
+  if (cause === LIVE) return ''
+  return isRerun(cause) ? `, by ${cause}` : `, by replay ${cause}`
+}
+
+/** Whose typed rows it partitioned, and whose place in the table it was to take. */
+function causeFacts({ typedBy, replaces }: Run): [string, string][] {
+  const facts: [string, string][] = []
+  if (typedBy) facts.push(['typed by', `run ${shortId(typedBy)}`])
+  if (replaces) {
+    const { accepted, rejected } = replaces
+    facts.push(['instead of', `run ${shortId(replaces)}, ${count(accepted)} accepted, ${count(rejected)} rejected`])
+  }
+  return facts
 }
 
 function nowWords({ now: at }: Shown, now: Date): string {
@@ -142,7 +160,8 @@ function otherTable(run: Run, others: Run[]): string {
       stateWords(other),
       count(other.accepted),
       visible(other.versionId),
+      visible(other.cause),
     ])
   const more = others.length > NAMED ? `\n… and ${count(others.length - NAMED)} more` : ''
-  return `${table([['other runs', '', 'registered (UTC)', 'state', 'accepted', 'version'], ...rows])}${more}`
+  return `${table([['other runs', '', 'registered (UTC)', 'state', 'accepted', 'version', 'cause'], ...rows])}${more}`
 }

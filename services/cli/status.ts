@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { unheard } from '../../events/replay.ts'
 import { stageOf } from '../operations/outcome.ts'
 import { type DatasetStatus, type StageStatus, type Status, status as statusOf } from '../operations/status.ts'
 import { EXIT } from './exit.ts'
-import { age, count, instant, paint, plural, table, visible } from './format.ts'
+import { age, count, instant, paint, plural, table, visible, warning } from './format.ts'
 import { endsByInterrupt } from './process.ts'
 import { target } from './runtime.ts'
 import { print, shortId } from './screen.ts'
@@ -44,6 +45,7 @@ export function statusText(now: Status): string {
     blocks.push(
       `More than ${count(now.counted)} runs in 24 hours: what is of the last 24 hours counts the newest only.`,
     )
+  for (const { name } of now.unheard) blocks.push(warning(unheard(visible(name))))
   if (now.troubled.length > 0) blocks.push(troubledTable(now))
   return blocks.join('\n\n')
 }

@@ -114,6 +114,7 @@ export async function takeIn(
   const before = cause === LIVE ? [] : await ledger.runs(source)
   if (arrival.filter && !fits(arrival.filter, before, cause, current?.modified))
     return await nothingToDo(ledger, arrival)
+  if (kind === 'zip' && isRerun(cause) && isOnItsWay(ledger, before, current)) return await nothingToDo(ledger, arrival)
   const kept = cause === LIVE || end ? undefined : keptCopy(before, named, current)
   const landed = kept?.landed ?? { ...landedAs(current), ...orderOf(before, named ?? current?.versionId) }
   const ending = end ?? (kept ? undefined : fate(landed, current?.versionId, arrival, before))
@@ -121,6 +122,18 @@ export async function takeIn(
   if (!fresh && kind === 'csv' && isUnseen(run)) return await ledger.reopen(run, landed, ending)
   if (run.state === 'refused') await recordRefusal(deps, run)
   return run
+}
+
+/** Longer than a message is tried: until then the event of what has landed is on its way. */
+const ON_ITS_WAY_MS = 15 * 60_000
+
+/**
+ * A zip whose own event nobody has handled yet: a rerun that was quicker would archive it, and uncover the version before it,
+ * of which then nobody could tell that it is not the newest.
+ */
+function isOnItsWay({ now }: Ledger, before: Run[], current: ObjectHead | undefined): boolean {
+  if (!current || before.some(({ versionId }) => versionId === current.versionId)) return false
+  return now().getTime() - current.modified.getTime() < ON_ITS_WAY_MS
 }
 
 /** A rerun waits for each key that it listed: one that no run will end is ended here. */

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
 import { GlueClient } from '@aws-sdk/client-glue'
 import { S3Client } from '@aws-sdk/client-s3'
 import { DescribeExecutionCommand, ExecutionDoesNotExist, SFNClient } from '@aws-sdk/client-sfn'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { loadContracts } from '../../schemas/contract.ts'
+import { EventBridgeArchives } from '../jobs/archives.ts'
 import { AwsGlue } from '../jobs/glue.ts'
 import { S3Objects } from '../jobs/objects.ts'
 import { Ledger } from '../ledger/ledger.ts'
@@ -31,6 +33,8 @@ export const objects = once(() => new S3Objects(s3()))
 export const glue = once(() => new AwsGlue(new GlueClient()))
 export const document = once(() => documentClient())
 export const ledger = (table: string) => new Ledger(new DynamoTable(document(), table), () => new Date())
+const events = once(() => new EventBridgeClient())
+export const archives = (archive: string) => new EventBridgeArchives(events(), archive)
 const sfn = once(() => new SFNClient())
 /** Whether an execution of a state machine is still at work. One that AWS has forgotten is not. */
 export async function executionRuns(executionArn: string): Promise<boolean> {

@@ -34,6 +34,8 @@ export const SweepEnv = z.object({
   CONVERT_JOB_NAME: name,
   PARTITION_JOB_NAME: name,
   CRAWLERS: crawlers,
+  /** ARN of the archive of object events. */
+  ARCHIVE: name,
 })
 
 /** How CDK must fill a function's environment: every key, each a string. */

@@ -44,6 +44,12 @@ export async function replayState({ table }: Ledger, name: string): Promise<Repl
   return (await table.get(causeKey(name))) as unknown as ReplayState | undefined
 }
 
+/** Notes a replay whose name addresses no stage. @returns false where it was noted before, so that it is reported once */
+export async function noteUnaddressed({ table, instant }: Ledger, name: string): Promise<boolean> {
+  const state = { kind: 'unaddressed', notedAt: instant() }
+  return await table.write([{ put: { ...causeKey(name), ...state }, when: [{ attribute: 'pk', is: 'absent' }] }])
+}
+
 /** What a replayed event is about. */
 export type About = { key: string; version?: string; dataset?: string; sourceId?: string }
 
@@ -58,6 +64,14 @@ export async function noteSkipped(
   reason: SkipReason,
 ): Promise<void> {
   await table.write([{ put: { pk: causePk(replay), sk: `SKIPPED#${keyHash(key)}#${version}`, key, reason } }])
+}
+
+export type Skipped = { key: string; reason: SkipReason }
+
+/** The events that a replay was not for, or that came while their run was still at work. */
+export async function skippedEvents({ table }: Ledger, replay: string): Promise<Skipped[]> {
+  const items = await table.query(causePk(replay), 'SKIPPED#')
+  return items.map(({ key, reason }) => ({ key: String(key), reason: reason as SkipReason }))
 }
 
 /** Whether an event of a replay is one that the replay was started for; notes it as skipped where it is not. */
@@ -75,3 +89,11 @@ export const tableReplayed = (replay: string, dataset: string): Write => ({
   update: { pk: causePk(replay), sk: `TABLE#${dataset}` },
   add: { events: 1 },
 })
+
+export type ReplayedTable = { dataset: string; events: number }
+
+/** Tables that a replay of `catalog` has touched. An event that is handed out twice counts twice. */
+export async function replayedTables({ table }: Ledger, replay: string): Promise<ReplayedTable[]> {
+  const items = await table.query(causePk(replay), 'TABLE#')
+  return items.map(({ sk, events }) => ({ dataset: sk.slice('TABLE#'.length), events: Number(events) }))
+}

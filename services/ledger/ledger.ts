@@ -87,7 +87,7 @@ export class Ledger {
       const seq = (head?.seq ?? 0) + 1
       const at = this.instant()
       // An archived zip uncovers the version before it, whose event may come only now.
-      const late = kind === 'zip' && isEarlier(landed.sequencer, head?.sequencer)
+      const late = kind === 'zip' && isEarlier(landed, head)
       const ending = withdrawnFate(landed, cause, head) ?? end ?? (late ? supersededBy(landed.key) : undefined)
       const replaces = cause === LIVE ? undefined : await this.#rowsNow(source, head)
       const run: Run = {
@@ -99,7 +99,7 @@ export class Ledger {
         registeredAt: at,
         state: kind === 'zip' ? 'extracting' : 'queued',
         ...(kind === 'zip'
-          ? { spanUnzip: { queuedAt: landed.landedAt, startedAt: at } }
+          ? { spanUnzip: { queuedAt: cause === LIVE ? landed.landedAt : at, startedAt: at } }
           : { spanConvert: { queuedAt: at } }),
         ...(head?.zipKey && head.zipRunId && { zip: { key: head.zipKey, runId: head.zipRunId } }),
         ...(replaces && { replaces }),
@@ -115,10 +115,14 @@ export class Ledger {
             key: landed.key,
             dataset,
             sourceId: source.sourceId,
+            ...(kind === 'zip' && !late && { landedAt: landed.landedAt }),
             ...(kind === 'zip' && !late && landed.sequencer && { sequencer: landed.sequencer }),
           },
-          // Landing a key again is how a person takes its withdrawal back.
-          ...(cause === LIVE && !ending && head?.withdrawnAt && { remove: ['withdrawnAt'] }),
+          remove: [
+            // Landing a key again is how a person takes its withdrawal back.
+            ...(cause === LIVE && !ending && head?.withdrawnAt ? ['withdrawnAt'] : []),
+            ...(kind === 'zip' && !late && !landed.sequencer ? ['sequencer'] : []),
+          ],
           when: [
             head?.seq === undefined
               ? { attribute: 'seq', is: 'absent' }
@@ -221,11 +225,16 @@ export const supersededBy = (key: string): Ending => ({
   problem: { code: 'superseded', message: `A newer version of ${key} landed.` },
 })
 
-/** Hexadecimal, of any length: compared after filling up with zeros on the right, as S3's documentation says. */
-function isEarlier(sequencer: string | undefined, than: string | undefined): boolean {
-  if (sequencer === undefined || than === undefined) return false
-  const length = Math.max(sequencer.length, than.length)
-  return sequencer.padEnd(length, '0') < than.padEnd(length, '0')
+type Order = { sequencer?: string; landedAt?: string }
+
+/**
+ * Whether one version of a zip landed before another. Sequencers are hexadecimal, of any length: compared after filling up
+ * with zeros on the right, as S3's documentation says. What a rerun found has none, but a time.
+ */
+function isEarlier(one: Order, than: Order = {}): boolean {
+  if (one.sequencer === undefined || than.sequencer === undefined) return (one.landedAt ?? '') < (than.landedAt ?? '')
+  const length = Math.max(one.sequencer.length, than.sequencer.length)
+  return one.sequencer.padEnd(length, '0') < than.sequencer.padEnd(length, '0')
 }
 
 export const runItem = (run: Run): Item => ({

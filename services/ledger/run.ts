@@ -137,6 +137,7 @@ export type Head = {
   zipRunId?: string
   /** Zip: of the version registered last, so that an older one is known as such when the newer has been archived. */
   sequencer?: string
+  landedAt?: string
   /** Zip: sequence number of the run extracted last. */
   extractedSeq?: number
   /** Zip: the members of the version extracted last. */

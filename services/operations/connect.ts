@@ -1,15 +1,23 @@
 import { AthenaClient } from '@aws-sdk/client-athena'
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
+import { GlueClient } from '@aws-sdk/client-glue'
 import type { S3Client } from '@aws-sdk/client-s3'
+import { SFNClient } from '@aws-sdk/client-sfn'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import type { Stage } from '../../events/replay.ts'
+import { type Archives, EventBridgeArchives } from '../jobs/archives.ts'
+import { AwsGlue } from '../jobs/glue.ts'
 import { type Objects, S3Objects } from '../jobs/objects.ts'
 import { documentClient, s3Client } from '../lambda/clients.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import { DynamoListing, type Listing } from '../ledger/listing.ts'
 import { DynamoTable } from '../ledger/table.ts'
+import { versionsOf } from './contract-versions.ts'
 import { type DeadLetters, SqsDeadLetters } from './dead-letters.ts'
-import { type Depth, type NamedQueue, queuesOf, sqsDepth } from './queues.ts'
+import { type Machine, SfnMachine } from './machine.ts'
+import { type Depth, type NamedQueue, objectRulesOf, queuesOf, sqsDepth } from './queues.ts'
 import { S3Versions, type Versions } from './versions.ts'
 
 /** Names of the two stacks of the app. */
@@ -34,7 +42,16 @@ export type Landfall = {
   datasets: string[]
   queues: NamedQueue[]
   depth: (url: string) => Promise<Depth>
+  /** Milliseconds by which `depth` may be behind. */
+  depthLag: number
   deadLetters: DeadLetters
+  /** Of reruns. */
+  machine: Machine
+  /** Which version of its contract people see of a dataset, and which is deployed. */
+  contractVersions: (dataset: string) => Promise<{ served: number | undefined; deployed: number | undefined }>
+  archives: Archives
+  /** ARN of the rule by which each stage hears of objects. */
+  objectRules: Partial<Record<Stage, string>>
   rawBucket: string
   processingBucket: string
   deliveryBucket: string
@@ -44,6 +61,10 @@ export type Landfall = {
   workGroup: string
   close: () => void
 }
+
+/** SQS's numbers are right a minute after the last change; an emulator's at once, but for a message between two hands. */
+const SQS_DEPTH_LAG_MS = 70_000
+const LOCAL_DEPTH_LAG_MS = 1_000
 
 /** Finds the deployed stacks by their outputs. @throws Error naming the stack that is not there. */
 export async function connect(target: Target = {}): Promise<Landfall> {
@@ -72,6 +93,9 @@ export async function connect(target: Target = {}): Promise<Landfall> {
   const athena = new AthenaClient(target)
   const dynamo = new DynamoDBClient(target)
   const sqs = new SQSClient(target)
+  const sfn = new SFNClient(target)
+  const glue = new GlueClient(target)
+  const events = new EventBridgeClient(target)
   const document = documentClient(dynamo)
   return {
     s3,
@@ -83,7 +107,12 @@ export async function connect(target: Target = {}): Promise<Landfall> {
     datasets: Object.keys(JSON.parse(stateless('Crawlers')) as object),
     queues: queuesOf(stateless.all),
     depth: sqsDepth(sqs),
+    depthLag: target.endpoint ? LOCAL_DEPTH_LAG_MS : SQS_DEPTH_LAG_MS,
     deadLetters: new SqsDeadLetters(sqs),
+    machine: new SfnMachine(sfn, stateless('RerunMachine')),
+    contractVersions: versionsOf(new AwsGlue(glue), stateless('Tables'), stateless('Versions')),
+    archives: new EventBridgeArchives(events, stateful('Archive')),
+    objectRules: objectRulesOf(stateless.all),
     rawBucket: stateful('RawBucket'),
     processingBucket: stateful('ProcessingBucket'),
     deliveryBucket: stateful('DeliveryBucket'),
@@ -96,6 +125,9 @@ export async function connect(target: Target = {}): Promise<Landfall> {
       athena.destroy()
       dynamo.destroy()
       sqs.destroy()
+      sfn.destroy()
+      glue.destroy()
+      events.destroy()
     },
   }
 }

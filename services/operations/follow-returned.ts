@@ -77,7 +77,7 @@ const isTakenUp = (run: Run, before: Run | undefined) =>
   run.state !== 'failed' || before?.state !== 'failed' || run.endedAt !== before.endedAt
 
 /** Tells of stages whose queue has been empty for so long. */
-function whenRead({ queues, depth }: Pick<Landfall, 'queues' | 'depth'>, quiet: number) {
+export function whenRead({ queues, depth }: Pick<Landfall, 'queues' | 'depth'>, quiet: number) {
   const emptySince = new Map<string, number>()
   return async (stages: Set<string>) => {
     for (const { stage, url } of queues.filter(({ kind, stage }) => kind === 'work' && stages.has(stage))) {

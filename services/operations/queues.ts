@@ -1,4 +1,5 @@
 import { GetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import { STAGES, type Stage } from '../../events/replay.ts'
 
 /** Messages of a queue, as near as SQS knows. */
 export type Depth = { waiting: number; inFlight: number }
@@ -6,8 +7,20 @@ export type Depth = { waiting: number; inFlight: number }
 /** `work`: events for a stage; `dead`: what the stage, or with `event` the rule that wakes it, gave up on. */
 export type NamedQueue = { stage: string; kind: 'work' | 'dead'; event?: string; url: string }
 
+type Outputs = Iterable<readonly [string | undefined, string | undefined]>
+
+/** The rules among a stack's outputs: `UnzipZipLandedRule`. */
+export const objectRulesOf = (outputs: Outputs): Partial<Record<Stage, string>> =>
+  Object.fromEntries(
+    [...outputs].flatMap(([name = '', arn]) => {
+      const [, word = ''] = /^([A-Z][a-z]+)\w*Rule$/.exec(name) ?? []
+      const stage = STAGES.find((known) => known === word.toLowerCase())
+      return stage && arn ? [[stage, arn]] : []
+    }),
+  )
+
 /** The queues among a stack's outputs: `UnzipQueue`, `UnzipDeadLetters`, `UnzipZipLandedDeadLetters`. */
-export function queuesOf(outputs: Iterable<readonly [string | undefined, string | undefined]>): NamedQueue[] {
+export function queuesOf(outputs: Outputs): NamedQueue[] {
   const queues: NamedQueue[] = []
   for (const [name = '', url = ''] of outputs) {
     const [, stage, event, kind] = /^([A-Z][a-z]+)([A-Z]\w*)??(Queue|DeadLetters)$/.exec(name) ?? []

@@ -67,7 +67,7 @@ export async function withRejects<T>(
   use: (rejects: Rejects) => Promise<T>,
 ): Promise<T> {
   if (!run.rejected) return await use({ summary: [], rows: async function* () {} })
-  const key = `rejects/${run.dataset}/${run.sourceId}/${run.runId}.parquet`
+  const key = `rejects/${run.dataset}/${run.sourceId}/${run.typedBy?.runId ?? run.runId}.parquet`
   return await withTempDir(async (dir) => {
     const file = join(dir, 'rejects.parquet')
     await download(s3, quarantineBucket, key, file)

@@ -1,4 +1,6 @@
-import { listedAt } from '../ledger/listing.ts'
+import pMap from 'p-map'
+import { causedRuns } from '../ledger/causes.ts'
+import { listedAt, type Range } from '../ledger/listing.ts'
 import { hasEnded, type Run, type RunState } from '../ledger/run.ts'
 import type { Landfall } from './connect.ts'
 
@@ -26,6 +28,8 @@ export type RunFilter = {
   until?: Date
   /** Source id, key, or part of one of them. */
   source?: string
+  /** Name of the replay or rerun that caused them. */
+  cause?: string
 }
 
 /** `next` continues where this page ended; it is there while older runs have not been looked at. */
@@ -42,9 +46,21 @@ const fits = (run: Run, { dataset, states, source }: RunFilter) =>
   (!states?.length || states.some((word) => isIn(run.state, word))) &&
   (source === undefined || run.sourceId.includes(source) || run.key.includes(source))
 
+type Deps = Pick<Landfall, 'ledger' | 'listing'>
+
+/** What a cause has caused stands below it in the ledger: few are read, and the index's lag is none of theirs. */
+async function newestOf({ ledger }: Pick<Deps, 'ledger'>, cause: string, { from = '', before = '~' }: Range) {
+  const found = await pMap(await causedRuns(ledger, cause), (ref) => ledger.run(ref), { concurrency: 16 })
+  const placed = found.flatMap((run) => (run ? [{ run, at: listedAt(run) }] : []))
+  return placed
+    .filter(({ at }) => at >= from && at < before)
+    .sort((a, b) => (a.at < b.at ? 1 : -1))
+    .map(({ run }) => run)
+}
+
 /** Runs, newest first, a page at a time. The index by time lags behind the ledger by moments. */
 export async function listRuns(
-  { listing }: Pick<Landfall, 'listing'>,
+  { ledger, listing }: Deps,
   filter: RunFilter,
   { limit, next, most = MOST_LOOKED_AT }: { limit: number; next?: string; most?: number },
 ): Promise<RunPage> {
@@ -52,7 +68,8 @@ export async function listRuns(
   let last: Run | undefined
   let lookedAt = 0
   const range = { from: filter.since?.toISOString(), before: next ?? filter.until?.toISOString() }
-  for await (const run of listing.newest(range)) {
+  const newest = filter.cause === undefined ? listing.newest(range) : await newestOf({ ledger }, filter.cause, range)
+  for await (const run of newest) {
     if (runs.length === limit || lookedAt === most)
       return { runs, lookedAt, ...(last && { next: listedAt(last), backTo: last.registeredAt }) }
     last = run

@@ -61,7 +61,8 @@ export async function show(books: Books, text: string): Promise<Shown> {
   const [head, all, parts, delivered, zip, now] = await Promise.all([
     ledger.head(run),
     ledger.runs(run),
-    publishedKeys(ledger, run, 'processing'),
+    // A replay of partition has none of its own: the typed rows are those of the run that it names.
+    publishedKeys(ledger, { ...run, runId: run.typedBy?.runId ?? run.runId }, 'processing'),
     publishedKeys(ledger, run, 'delivery'),
     zipOf(books, run),
     nowOf(books, run),

@@ -1,4 +1,5 @@
-import { STAGES, type Stage } from '../../events/replay.ts'
+import { addressedStage, STAGES, type Stage } from '../../events/replay.ts'
+import type { Replay } from '../jobs/archives.ts'
 import { readSlot } from '../jobs/settle.ts'
 import { catalogState } from '../ledger/catalog-state.ts'
 import { type Queued, queuePk } from '../ledger/queue.ts'
@@ -60,6 +61,8 @@ export type Status = {
   queues: QueueStatus[]
   /** Refused or failed in the 24 hours, newest first. */
   troubled: Run[]
+  /** Replays, started in the 24 hours, whose name addresses no stage. */
+  unheard: Replay[]
   /** False where there were more runs than are counted: then those of the 24 hours are the newest `counted`. */
   complete: boolean
   counted: number
@@ -70,7 +73,7 @@ const DAY_MS = 24 * 3_600_000
 const MOST = 10_000
 const NO_RUNS = { open: 0, extracted: 0, delivered: 0, refused: 0, failed: 0, superseded: 0 }
 
-type Deps = Pick<Landfall, 'ledger' | 'listing' | 'datasets' | 'queues' | 'depth'>
+type Deps = Pick<Landfall, 'ledger' | 'listing' | 'datasets' | 'queues' | 'depth' | 'archives'>
 
 /** What waits, runs, failed and was rejected, by stage and dataset. Nothing is decided by it: some of it lags by moments. */
 export async function status(deps: Deps, most = MOST): Promise<Status> {
@@ -84,10 +87,11 @@ export async function status(deps: Deps, most = MOST): Promise<Status> {
     day.push(run)
   }
   const datasets = [...new Set([...deps.datasets, ...day.map(({ dataset }) => dataset)])].sort()
-  const [stages, perDataset, queues] = await Promise.all([
+  const [stages, perDataset, queues, replays] = await Promise.all([
     Promise.all(datasets.flatMap((dataset) => STAGES.map((stage) => stageStatus(deps, stage, dataset, day)))),
     Promise.all(datasets.map((dataset) => datasetStatus(deps, dataset, day))),
     queueStatus(deps),
+    deps.archives.replays(),
   ])
   const troubled = day.filter(({ state }) => state === 'refused' || state === 'failed')
   return {
@@ -97,6 +101,7 @@ export async function status(deps: Deps, most = MOST): Promise<Status> {
     datasets: perDataset,
     queues,
     troubled,
+    unheard: replays.filter(({ name, startedAt = since }) => !addressedStage(name) && startedAt >= since),
     complete,
     counted: day.length,
   }
@@ -109,7 +114,7 @@ async function stageStatus({ ledger }: Deps, stage: Stage, dataset: string, day:
     failed: mine.filter(({ state }) => state === 'failed').length,
     rejectedRows:
       stage === 'convert'
-        ? day.reduce((rows, run) => rows + (run.dataset === dataset ? (run.rejected ?? 0) : 0), 0)
+        ? day.reduce((rows, run) => rows + (run.dataset === dataset && !run.typedBy ? (run.rejected ?? 0) : 0), 0)
         : 0,
   }
   if (stage === 'unzip') {

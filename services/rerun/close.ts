@@ -21,7 +21,7 @@ const MOST_WORDS = 30_000
 /** What making people see the contract's version came to: `unserved` where `sources` of the one that they see would be lost. */
 export type Served =
   | { outcome: 'served' | 'unchanged'; version: number }
-  | { outcome: 'unserved'; version: number; deployed: number; sources: { key: string; reason: string }[] }
+  | { outcome: 'unserved'; version: number; sources: { key: string; reason: string }[] }
 
 /** Makes people see the version of the contract that is deployed. Safe to repeat; throws what may pass as retryable. */
 export type Serve = (dataset: string) => Promise<Served>

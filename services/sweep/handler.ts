@@ -1,11 +1,13 @@
 import { csvLanded } from '../convert/convert.ts'
 import { convertStage } from '../convert/stage.ts'
-import { contracts, executionRuns, glue, ledger, objects, sleep, unique } from '../lambda/clients.ts'
+import { archives, contracts, executionRuns, glue, ledger, objects, sleep, unique } from '../lambda/clients.ts'
 import { readEnv, SweepEnv } from '../lambda/env.ts'
+import { isRefusal } from '../lambda/errors.ts'
 import { logger, scheduled } from '../lambda/stage.ts'
 import type { OpenRerun } from '../ledger/reruns.ts'
 import { queueOverdue } from '../partition/partition.ts'
 import { partitionStage } from '../partition/stage.ts'
+import { unheardReplays } from './replays.ts'
 import { sweep } from './sweep.ts'
 
 export const handler = scheduled(async () => {
@@ -32,5 +34,13 @@ export const handler = scheduled(async () => {
   const { swept, waits, errors } = await sweep(stages, catalog, [...contracts().keys()], reruns)
   for (const did of swept) logger.warn('The sweep mended what a lost wake-up left', did)
   for (const why of waits) logger.info('The sweep leaves it to the next', why)
+  try {
+    const replays = () => archives(env.ARCHIVE).replays()
+    for (const words of await unheardReplays({ ledger: catalog.ledger, replays })) logger.warn(words)
+  } catch (error) {
+    // Throttled, say: the next minute lists them too, and an error here would alarm for nothing.
+    if (isRefusal(error)) errors.push(error)
+    else logger.info('The sweep leaves replays to the next', { error: error as Error })
+  }
   if (errors.length > 0) throw new AggregateError(errors, `The sweep could not finish ${errors.length} of its checks`)
 })

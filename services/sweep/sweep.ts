@@ -1,12 +1,11 @@
 import type { CatalogDeps } from '../catalog/catalog.ts'
 import { crawlEnded, wake } from '../catalog/catalog.ts'
+import { endRerun } from '../catalog/end-rerun.ts'
 import { type RetireDeps, retire } from '../catalog/retire.ts'
-import { serve } from '../catalog/serve.ts'
 import { type DispatchDeps, dispatch, release } from '../jobs/dispatch.ts'
 import { readSlot, type SettleStage, settle } from '../jobs/settle.ts'
 import { LandfallError } from '../lambda/errors.ts'
 import { catalogState } from '../ledger/catalog-state.ts'
-import { closeRerun } from '../rerun/close.ts'
 import { type OverdueDeps, sweepRerun } from '../rerun/overdue.ts'
 
 /** Glue may report a crawl's end late, or never: one that was started this long ago is looked at. */
@@ -62,7 +61,7 @@ export async function sweep(
     })
     await attempt(dataset, 'catalog', () => retire(catalog, dataset))
     await attempt(dataset, 'rerun', async () => {
-      const closed = await closeRerun(catalog.ledger, dataset, (dataset) => serve(catalog, dataset))
+      const closed = await endRerun(catalog, dataset)
       return closed ? `ended ${closed.rerun}` : undefined
     })
   }

@@ -21,9 +21,9 @@ const everywhere = [...runners, ...runnersOf(onAws.stateless).map((each) => ({ .
 const rightsOf = (name: string) => allowed(runners.find((runner) => runner.name === name)?.statements ?? [])
 const places = placesOf(runners)
 
-/** AWS defines these on `*` only: X-Ray's, metrics, and the delivery of Step Functions' logs. */
+/** AWS defines these on `*` only: X-Ray's, metrics, the list of replays, and the delivery of Step Functions' logs. */
 const WITHOUT_RESOURCE =
-  /^(xray:|cloudwatch:PutMetricData$|logs:((Create|Get|Update|Delete)LogDelivery|ListLogDeliveries|PutResourcePolicy|DescribeResourcePolicies|DescribeLogGroups)$)/
+  /^(xray:|cloudwatch:PutMetricData$|events:ListReplays$|logs:((Create|Get|Update|Delete)LogDelivery|ListLogDeliveries|PutResourcePolicy|DescribeResourcePolicies|DescribeLogGroups)$)/
 
 describe('roles', () => {
   it('are one for each function, job and crawler, and the machine', () => {

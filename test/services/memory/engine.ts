@@ -19,6 +19,8 @@ const at = (uri: string) => {
 export class MemoryJob {
   readonly #objects: MemoryObjects
   readonly #now: () => Date
+  /** What the contract rejects. */
+  rejects = (row: string): boolean => countryOf(row) === 'BAD'
   /** What kills a job that reads it, until the cause is mended. */
   poison: string | undefined = 'POISON'
 
@@ -87,8 +89,8 @@ export class MemoryJob {
     const [header, ...data] = rows
     if (header !== HEADER)
       return { ...none, refusal: { code: 'header_mismatch', message: `The header is ${header}, not ${HEADER}.` } }
-    const bad = data.filter((row) => countryOf(row) === 'BAD')
-    const good = data.filter((row) => countryOf(row) !== 'BAD')
+    const bad = data.filter((row) => this.rejects(row))
+    const good = data.filter((row) => !this.rejects(row))
     return {
       ...none,
       rowsIn: data.length,

@@ -1,6 +1,9 @@
+import { servedVersion } from '../../../services/catalog/view.ts'
 import type { Landfall } from '../../../services/operations/connect.ts'
 import type { Depth } from '../../../services/operations/queues.ts'
+import { MemoryArchives, ruleOf } from './archives.ts'
 import { MemoryListing } from './listing.ts'
+import { MemoryMachine } from './machine.ts'
 import { memoryS3 } from './s3-client.ts'
 import { MemoryVersions } from './versions.ts'
 import { DELIVERY, PROCESSING, QUARANTINE, RAW, STAGING, type World } from './world.ts'
@@ -31,6 +34,19 @@ export function landfallOf(world: World, depths: Record<string, Depth> = {}) {
       { stage, kind: 'dead' as const, url: `${stage}-dead` },
       { stage, kind: 'dead' as const, event: 'Landed', url: `${stage}-rule` },
     ]),
+    machine: new MemoryMachine(world),
+    contractVersions: async (dataset: string) => ({
+      served: await servedVersion(world.deps, dataset),
+      deployed: world.contracts.get(dataset)?.version,
+    }),
+    archives: new MemoryArchives(world),
+    objectRules: {
+      unzip: ruleOf('unzip'),
+      convert: ruleOf('convert'),
+      partition: ruleOf('partition'),
+      catalog: ruleOf('catalog'),
+    },
+    depthLag: 0,
     depth: async (url: string) => depths[url] ?? { waiting: 0, inFlight: 0 },
     rawBucket: RAW,
     processingBucket: PROCESSING,

@@ -4,11 +4,15 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   GetObjectCommand,
+  ListObjectsV2Command,
   type S3Client,
   S3ServiceException,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import type { MemoryObjects } from './objects.ts'
+
+/** Keys of one answer to a listing; S3 gives 1,000. */
+const PAGE = 20
 
 const exception = (name: string, status: number) =>
   new S3ServiceException({ name, message: name, $fault: 'client', $metadata: { httpStatusCode: status } })
@@ -32,6 +36,15 @@ export function memoryS3(objects: MemoryObjects): S3Client {
   }
   const send = async (command: object) => {
     if (command instanceof GetObjectCommand) return get(command.input)
+    if (command instanceof ListObjectsV2Command) {
+      const { Bucket = '', Prefix = '', ContinuationToken = '' } = command.input
+      const keys = objects.keys(Bucket, Prefix).filter((key) => key > ContinuationToken)
+      const Contents = keys.slice(0, PAGE).map((Key) => {
+        const found = objects.read(Bucket, Key)
+        return { Key, Size: found?.body.length, LastModified: found?.modified }
+      })
+      return { Contents, NextContinuationToken: keys.length > PAGE ? keys[PAGE - 1] : undefined }
+    }
     if (command instanceof CreateMultipartUploadCommand) {
       uploads.set(`u${++last}`, new Map())
       return { UploadId: `u${last}` }

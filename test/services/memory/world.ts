@@ -4,7 +4,7 @@ import { type Contract, parseContract } from '../../../schemas/contract.ts'
 import { deliveryPrefix, physicalTable } from '../../../schemas/locations.ts'
 import type { SourceReport } from '../../../schemas/report.ts'
 import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from '../../../services/catalog/catalog.ts'
-import { serve } from '../../../services/catalog/serve.ts'
+import { endRerun } from '../../../services/catalog/end-rerun.ts'
 import { type ConvertDeps, convertInputs, csvLanded, settleConverted } from '../../../services/convert/convert.ts'
 import { contractOf, type DispatchDeps, dispatch } from '../../../services/jobs/dispatch.ts'
 import { type Arrival, arrivalOf } from '../../../services/jobs/intake.ts'
@@ -27,7 +27,7 @@ import {
   queueOverdue,
   settlePartitioned,
 } from '../../../services/partition/partition.ts'
-import { closeOrLeave, closeRerun } from '../../../services/rerun/close.ts'
+import { closeOrLeave } from '../../../services/rerun/close.ts'
 import { type Reruns, type Swept, sweep } from '../../../services/sweep/sweep.ts'
 import { type UnzipDeps, zipLanded } from '../../../services/unzip/unzip.ts'
 import { Clock, counter } from './clock.ts'
@@ -173,7 +173,7 @@ export class World {
       if (dataset === undefined) return
       if (message.to === 'catalog') {
         await markDirty(this.deps.ledger, dataset)
-        if ((await wake(this.deps, dataset)) === 'settled') await this.#close()
+        if ((await wake(this.deps, dataset)) === 'settled') await endRerun(this.deps, dataset)
       } else if (message.to !== 'unzip') {
         await this.dispatch(message.to, dataset)
         await closeOrLeave(this.deps, dataset)
@@ -202,7 +202,7 @@ export class World {
     const { deps } = this
     if (message.kind === 'crawl') {
       await crawlEnded(deps, 'sales')
-      await this.#close()
+      await endRerun(deps, 'sales')
       await wake(deps, 'sales')
       return undefined
     }
@@ -223,8 +223,6 @@ export class World {
     if (message.to === 'partition') return await parquetProcessed(deps, event, replay)
     return await deliveryChanged(deps, event, replay)
   }
-
-  #close = () => closeRerun(this.deps.ledger, 'sales', (dataset) => serve(this.deps, dataset))
 
   async #asked(arrival: Arrival, to: Stage): Promise<string | undefined> {
     if (to === 'unzip') {

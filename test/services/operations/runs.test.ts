@@ -89,6 +89,22 @@ describe('runs', () => {
     expect(rest.next).toBeUndefined()
   })
 
+  it('are those of a replay where one is named, newest first and in pages, whatever the index says', async () => {
+    const world = await day()
+    await world.untilQuiet()
+    world.clock.advance(HOUR)
+    const name = world.replay('convert')
+    await world.untilQuiet()
+    const landfall = landfallOf(world)
+    expect(await names(world, { cause: name })).toHaveLength(4)
+    const first = await listRuns(landfall, { cause: name, states: ['delivered'] }, { limit: 2 })
+    const rest = await listRuns(landfall, { cause: name, states: ['delivered'] }, { limit: 2, next: first.next })
+    const found = [...first.runs, ...rest.runs].map(({ cause, key }) => `${cause} ${key.split('/').pop()}`)
+    expect(found.sort()).toEqual(['good.csv', 'late.csv', 'part.csv'].map((file) => `${name} ${file}`))
+    expect(landfall.listing.taken).toBe(0)
+    expect(await names(world, { cause: 'convert-none' })).toEqual([])
+  })
+
   it("have none of the table's own attributes", async () => {
     const { runs } = await listRuns(landfallOf(await day()), {}, { limit: 1 })
     expect(runs[0]).toMatchObject({ key: 'data/sales/late.csv', state: 'queued' })
