@@ -130,6 +130,23 @@ describe('of one key', () => {
     expect(world.runs().filter(({ cause }) => cause === 'rerun-r')).toHaveLength(2)
   })
 
+  it('a zip whose own event is on its way is left to that, and one whose event was lost is not', async () => {
+    const key = 'landing/sales/z.zip'
+    const world = new World()
+    world.land(key, await zipOf({ 'a.csv': csv('Chad,1') }))
+    const [own] = world.messages.splice(0)
+    await world.rerun('early', {}, 'landing/sales/')
+    await world.untilQuiet()
+    expect(await rowsOf(world, 'early')).toEqual({ [key]: 'skipped' })
+    world.clock.advance(15 * 60_000)
+    await world.rerun('late', {}, 'landing/sales/')
+    await world.untilQuiet()
+    expect(await rowsOf(world, 'late')).toEqual({ [key]: 'extracted' })
+    if (own) world.messages.push(own)
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Chad,1'])
+  })
+
   it('the row of a zip stays, though a second event finds it gone from landing/', async () => {
     const key = 'landing/sales/z.zip'
     const world = new World()
