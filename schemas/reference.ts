@@ -74,7 +74,8 @@ ${table(
 
 1. Deploy. From then on files are typed under the new version, and people go on reading the version before, as it was at this moment: what lands now is seen after the switch.
    A file that was typed but not yet partitioned ends as superseded, and the rerun takes it up.
-2. \`landfall rerun <dataset>\` types all files again.
+2. \`landfall rerun <dataset> --dry-run\`, if you want to see first: it types all files under the new version and says per file how many rows are accepted and rejected, before and after. Nothing is switched.
+   \`landfall rerun <dataset>\` types all files again, and its end is where the next happens; so does any other rerun's that is no dry one.
 3. When each source that people see rows of is published under the new version, the name is switched to it. While one is not, because its file is refused for instance, nothing is switched and the
    source is named with the reason: mend its file, or the contract, or withdraw it.
 4. An hour after the switch the rows of the version before leave the delivery zone. The bucket keeps its old versions of these objects as long as of any other.

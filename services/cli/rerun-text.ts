@@ -9,11 +9,11 @@ const WIDTH = 110
 /** Sources that are named; --json has all. */
 const NAMED = 20
 
-/** What a rerun will do, before it is asked for. @param served of a dry run: the version that people go on seeing */
+/** What a rerun will do, before it is asked for. @param versions where people see another than is deployed */
 export function touchesText(
-  { prefix = '', only, since }: RerunInput,
+  { prefix = '', only, since, dryRun }: RerunInput,
   { files, bytes, landed, fitting }: Extent,
-  served?: number,
+  versions?: { served?: number; deployed?: number },
 ): string {
   const zips = prefix.startsWith('landing/')
   const among = since ? `, of which ${count(landed)} landed since ${since}` : ''
@@ -26,9 +26,9 @@ export function touchesText(
         : ` ${count(fitting)} of them ended as ${states} last and run again (${size(bytes)}).`
   const what = zips
     ? 'Each is unzipped again, as if it had just landed; its members then are files that have landed.'
-    : served === undefined
+    : versions === undefined
       ? 'Each is typed and partitioned again by jobs, as if it had just landed, under the contract that is deployed, and its rows in the table are replaced.'
-      : `Each is typed and partitioned by jobs under the version that is deployed, beside the table: people go on seeing version ${served}.`
+      : `Each is typed and partitioned by jobs under the version that is deployed, beside the table: people go on seeing version ${versions.served}${dryRun ? '.' : `, and are switched to version ${versions.deployed} at the end, if each source of theirs is in it.`}`
   const head = `Below ${visible(prefix)} are ${plural(files, 'file')}${among}${states === undefined ? ` (${size(bytes)})` : ''}.`
   return wrap(`${head}${which} ${what}`, WIDTH)
 }

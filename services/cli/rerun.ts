@@ -83,17 +83,24 @@ export async function rerunOn(
     ...(since && { since: since.toISOString() }),
     ...(dryRun && { dryRun }),
   }
-  const version = dryRun ? await checkDry(landfall, dataset) : undefined
+  const versions = await landfall.contractVersions(dataset)
+  if (dryRun) checkDry(dataset, versions)
   const atWork = await joinable(landfall, input)
   if (!atWork) {
     const extent = await extentOf(landfall, input, signal)
     checkExtent(extent, input.prefix)
-    if (extent.fitting === 0 || extent.landed === 0) {
+    // The end of a rerun switches the table, too, where nothing has to run again for that.
+    if ((extent.fitting === 0 || extent.landed === 0) && !isToBeSwitched(versions)) {
       if (json) print(JSON.stringify({ extent }))
       else print(`Nothing to run again: none of the ${count(extent.files)} files below ${asWords(input)} fits.`)
       return EXIT.done
     }
-    await confirm({ touches: touchesText(input, extent, version), question: `Run ${dataset} again?`, yes, json })
+    await confirm({
+      touches: touchesText(input, extent, isToBeSwitched(versions) ? versions : undefined),
+      question: `Run ${dataset} again?`,
+      yes,
+      json,
+    })
   }
   const begun = atWork ?? (await beginRerun(landfall, input))
   if (begun.joined) say(`A rerun of ${dataset} for the same is at work already: ${executionName(begun.rerun)}.`)
@@ -106,10 +113,15 @@ export async function rerunOn(
   return await followTo(landfall, input, begun, json)
 }
 
+type ContractVersions = Awaited<ReturnType<Landfall['contractVersions']>>
+
+const isToBeSwitched = ({ served, deployed }: ContractVersions) =>
+  deployed !== undefined && served !== undefined && served !== deployed
+
 /** @throws NotRerunnable where a dry run would change the table */
-async function checkDry({ contractVersions }: Deployed, dataset: string): Promise<number | undefined> {
-  const { served, deployed } = await contractVersions(dataset)
-  if (deployed !== undefined && served !== undefined && served !== deployed) return served
+function checkDry(dataset: string, versions: ContractVersions): void {
+  if (isToBeSwitched(versions)) return
+  const { deployed } = versions
   throw new NotRerunnable(
     `There is nothing to try: people see the version of the contract of ${dataset} that is deployed${deployed ? ` (${deployed})` : ''}, so that a rerun writes to their table. A dry run is for a contract with a higher "version", once it is deployed and until its rerun has switched the table.`,
   )

@@ -1,5 +1,6 @@
 import pMap from 'p-map'
 import { inWords } from '../lambda/errors.ts'
+import { sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import {
   endedRows,
@@ -8,8 +9,10 @@ import {
   openRerun,
   type PendingRow,
   pendingRows,
+  rowAgain,
   rowWithoutRun,
 } from '../ledger/reruns.ts'
+import { hasEnded } from '../ledger/run.ts'
 
 /** Longer than a message is tried: a CSV's event that waits no longer than this is on its way. */
 const OVERDUE_MS = 15 * 60_000
@@ -40,6 +43,8 @@ export async function sweepRerun(deps: OverdueDeps, dataset: string): Promise<st
   }
   const pending = await pendingRows(ledger, open.rerun)
   const late = pending.filter(({ runId, askedAt = open.startedAt }) => !runId && isLate(ledger, askedAt))
+  const silent = pending.filter(({ runId, key }) => runId && !key.startsWith('data/'))
+  for (const row of silent) await tellZip(ledger, dataset, open, row)
   const zips = late.filter(({ key }) => !key.startsWith('data/'))
   const csvs = late.filter(({ key }) => key.startsWith('data/')).slice(0, MOST_TAKEN)
   const errors: unknown[] = []
@@ -67,6 +72,21 @@ const isLate = (ledger: Ledger, since: string) => ledger.now().getTime() - Date.
 async function standsStill(ledger: Ledger, { rerun }: OpenRerun, pending: PendingRow[]): Promise<boolean> {
   if (pending.some(({ runId }) => runId)) return false
   return (await endedRows(ledger, rerun)).every(({ endedAt }) => endedAt === undefined || isLate(ledger, endedAt))
+}
+
+/** A zip has failed before its last attempt, and its function may have died in it: nobody else tells the rerun then. */
+async function tellZip(
+  ledger: Ledger,
+  dataset: string,
+  { rerun, startedAt }: OpenRerun,
+  row: PendingRow,
+): Promise<void> {
+  const { key, runId = '', askedAt = startedAt } = row
+  if (!isLate(ledger, askedAt)) return
+  const source = { dataset, sourceId: sourceIdOf(key) }
+  const [run, head] = await Promise.all([ledger.run({ ...source, runId }), ledger.head(source)])
+  const isAtWork = (head?.lockUntil ?? 0) > ledger.now().getTime()
+  if (run?.cause === rerun && hasEnded(run.state) && !isAtWork) await ledger.table.write(rowAgain(run))
 }
 
 const lostZip = (key: string) => ({

@@ -5,10 +5,11 @@ import { type Arrival, type IntakeDeps, recordRefusal, takeIn } from '../jobs/in
 import { type PublishDeps, stillLocked, withdraw, withSourceLock } from '../jobs/publish.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
-import { LIVE } from '../ledger/causes.ts'
+import { isRerun, LIVE } from '../ledger/causes.ts'
 import { memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import type { Ending } from '../ledger/ledger.ts'
-import { hasEnded, headKey, type MemberLine, type Run } from '../ledger/run.ts'
+import { rowAgain } from '../ledger/reruns.ts'
+import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
 import { extract } from './extract.ts'
 
 export type UnzipDeps = IntakeDeps &
@@ -49,10 +50,9 @@ export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void
       await ledger.update(run, { state: 'superseded', problem, endedAt: ledger.instant() })
       return
     }
-    if (lastReceive) {
-      const message = `${run.key} could not be extracted in several attempts; its message is in the dead-letter queue. Redrive it when the cause is mended.`
-      await ledger.update(run, { state: 'failed', problem: { code: 'unzip_failed', message } })
-    }
+    const given = { state: 'failed', problem: notExtracted(run) } as const
+    // A rerun is not told: it would end by what may still go well.
+    if (lastReceive) await ledger.table.write([{ update: runKey(run), set: given }])
     try {
       const before = head.members ?? []
       const out = run.cause === LIVE ? [] : await notToBeReplayed(deps, run, before)
@@ -74,7 +74,10 @@ export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void
       )
       if (!told) throw new TryAgain('unzip_contended', `${run.key} was extracted, but the ledger changed meanwhile.`)
     } catch (error) {
-      if (!(error instanceof LandfallError) || error.retryable) throw error
+      if (!(error instanceof LandfallError) || error.retryable) {
+        if (lastReceive && isRerun(run.cause)) await ledger.table.write(rowAgain({ ...run, ...given }))
+        throw error
+      }
       const problem = { code: error.code, message: error.message }
       const state = GAVE_WAY.includes(error.code) ? 'superseded' : error instanceof Refused ? 'refused' : 'failed'
       if (state === 'refused') await recordRefusal(deps, { ...run, problem })
@@ -84,6 +87,11 @@ export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void
     await leaveLanding(deps, run)
   })
 }
+
+const notExtracted = ({ key }: Run) => ({
+  code: 'unzip_failed',
+  message: `${key} could not be extracted in several attempts; its message is in the dead-letter queue. Redrive it when the cause is mended.`,
+})
 
 /** Only `failed` is tried again by another message: a redriven one. */
 const isOpen = (run: Run) => !hasEnded(run.state) || run.state === 'failed'

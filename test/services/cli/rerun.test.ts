@@ -71,7 +71,13 @@ describe('what rerun shows beforehand', () => {
     expect(text({ ...input, prefix: 'landing/sales/' }, extent)).toContain(
       'Each is unzipped again, as if it had just landed; its members then are files that have landed.',
     )
-    expect(text({ ...input, dryRun: true }, extent, 1)).toContain('people go on seeing version 1.')
+    const versions = { served: 1, deployed: 2 }
+    expect(text({ ...input, dryRun: true }, extent, versions)).toMatch(
+      /beside the table: people go on seeing version 1\.$/,
+    )
+    expect(text(input, extent, versions)).toMatch(
+      /people go on seeing version 1, and are switched to version 2 at the end, if each source of theirs is in it\.$/,
+    )
   })
 })
 
@@ -289,6 +295,21 @@ describe('rerun', () => {
     expect(await rerun({ dryRun: true, prefix: 'a' })).toBe(0)
     expect(landfall.machine.started[0]?.input).toMatchObject({ dryRun: true })
     expect(said.out).toContain('People see what they saw before.')
+  })
+
+  it('that nothing fits is started all the same where its end has the table to switch', async () => {
+    const { world, landfall, rerun } = await place()
+    await world.withdraw('data/sales/b.csv')
+    await world.withdraw('data/sales/c.csv')
+    await world.untilQuiet()
+    world.deploy(contractOfVersion(2))
+    world.land('data/sales/a.csv', csv('Chad,2'))
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Chad,1'])
+    expect(await rerun({ only: ['failed'] })).toBe(0)
+    expect(said.out).toContain('People see version 2 of sales since now.')
+    expect(world.rows()).toEqual(['Chad,2@v2'])
+    expect(landfall.machine.started).toHaveLength(1)
   })
 
   it('that another has overtaken is refused in the words of its machine', async () => {

@@ -10,6 +10,7 @@ import {
   type RerunFilter,
   rerunState,
 } from '../../../services/ledger/reruns.ts'
+import { headKey, runKey } from '../../../services/ledger/run.ts'
 import { closeOrLeave, closeRerun, type Served } from '../../../services/rerun/close.ts'
 import { csv } from '../memory/engine.ts'
 import { contract, type Message, RAW, World } from '../memory/world.ts'
@@ -313,6 +314,72 @@ describe('what the sweep does for a rerun', () => {
       listingFailed:
         'The machine was stopped while it listed (r): 1 keys were asked for until then. Start the rerun again for all.',
     })
+  })
+})
+
+describe('a zip that cannot be read', () => {
+  const key = 'landing/sales/z.zip'
+  /** Asked for again, and handled as often as a message is; `send` is what S3 says to the extraction. */
+  async function place(send: (world: World) => Promise<void>) {
+    const world: World = new World((port) =>
+      'send' in port
+        ? new Proxy(port, {
+            get: (target, name) => async (command: unknown) => {
+              await send(world)
+              const own: unknown = Reflect.get(target, name)
+              return typeof own === 'function' ? await own.call(target, command) : own
+            },
+          })
+        : port,
+    )
+    world.land(key, await zipOf({ 'a.csv': csv('Chad,1') }))
+    world.messages.length = 0
+    world.clock.advance(15 * 60_000)
+    await world.rerun('r', {}, 'landing/sales/')
+    return world
+  }
+
+  it('is told as failed after its last attempt, and not before', async () => {
+    const told: unknown[] = []
+    const world = await place(async (world) => {
+      told.push(await rowsOf(world, 'r'))
+      throw new Error('S3 is down')
+    })
+    await world.pump()
+    expect(told).toEqual([{}, {}, {}, {}, {}])
+    expect(world.deadLetters).toHaveLength(1)
+    expect(await rowsOf(world, 'r')).toEqual({ [key]: 'failed' })
+    await world.sweep()
+    expect((await stateOf(world, 'r'))?.words).toContain(`${key}: failed (unzip_failed): ${key} could not be extracted`)
+  })
+
+  it('is told as extracted where its last attempt goes well', async () => {
+    let attempts = 0
+    const world = await place(async () => {
+      if (++attempts < 5) throw new Error('S3 is down')
+    })
+    await world.untilQuiet()
+    expect(await rowsOf(world, 'r')).toEqual({ [key]: 'extracted' })
+    expect(await stateOf(world, 'r')).toMatchObject({ failures: 0 })
+  })
+
+  it('is told by the sweep where its last attempt has died, but not while it is at work', async () => {
+    const world = await place(async () => {
+      throw new Error('S3 is down')
+    })
+    const [message] = world.messages.splice(0)
+    if (message) await world.handle(message)
+    world.messages.length = 0
+    const run = world.runs()[0] ?? expect.fail('no run')
+    const given = { state: 'failed', problem: { code: 'unzip_failed', message: 'It could not be extracted.' } }
+    await world.table.write([{ update: runKey(run), set: given }])
+    world.clock.advance(15 * 60_000)
+    await world.table.write([{ update: headKey(run), set: { lockOwner: 'me', lockUntil: world.clock.ms + 1 } }])
+    await world.sweep()
+    expect(await rowsOf(world, 'r')).toEqual({})
+    world.clock.advance(1)
+    await world.sweep()
+    expect(await rowsOf(world, 'r')).toEqual({ [key]: 'failed' })
   })
 })
 
