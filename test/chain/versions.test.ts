@@ -13,6 +13,9 @@ import { S3Objects } from '../../services/jobs/objects.ts'
 import { sleep } from '../../services/lambda/clients.ts'
 import { noteSwitch, switchOf } from '../../services/ledger/catalog-state.ts'
 import { Ledger } from '../../services/ledger/ledger.ts'
+import { connect } from '../../services/operations/connect.ts'
+import { followRerun } from '../../services/operations/follow-rerun.ts'
+import { beginRerun } from '../../services/operations/rerun.ts'
 import { eventually } from '../infra/local/support.ts'
 import { listKeys, type Stack, stack } from './stack.ts'
 
@@ -73,6 +76,22 @@ async function served(): Promise<Served> {
   }
 }
 
+/** As a command sees them that begins now. */
+async function versions() {
+  const landfall = await connect(clientConfig(chain.runtime.endpoint))
+  try {
+    return await landfall.contractVersions('tills')
+  } finally {
+    landfall.close()
+  }
+}
+
+async function rerun(more: { dryRun?: boolean } = {}) {
+  const input = { dataset: 'tills', prefix: 'data/tills/', ...more }
+  const begun = await beginRerun(chain.landfall, input)
+  return await followRerun(chain.landfall, { ...input, ...begun }, { signal: AbortSignal.timeout(100_000) })
+}
+
 describe('a new version of a contract', { timeout: 120_000 }, () => {
   it('is published apart from the one before, which people go on reading', async () => {
     await landed('may.csv', MAY)
@@ -101,9 +120,23 @@ describe('a new version of a contract', { timeout: 120_000 }, () => {
     expect(await served()).toMatchObject({ outcome: 'unserved', sources: [{ key: 'data/tills/june.csv' }] })
   })
 
-  it('is what people read from one moment to the next', async () => {
-    await landed('june.csv', JUNE)
-    expect(await served()).toEqual({ outcome: 'served', version: 2 })
+  it('is typed by a dry rerun, and people go on reading the one before', async () => {
+    const before = await rows()
+    expect(await versions()).toEqual({ served: 1, deployed: 2 })
+    const { state, rows: told } = await rerun({ dryRun: true })
+    expect(state).toMatchObject({ dryRun: true, totals: { delivered: 2 }, failures: 0 })
+    expect(told.map(({ key, before, accepted, rejected }) => [key, before?.accepted, accepted, rejected])).toEqual([
+      ['data/tills/june.csv', 2, 2, 0],
+      ['data/tills/may.csv', 2, 2, 0],
+    ])
+    expect(await rows()).toEqual(before)
+    expect(await rows('tills_v2')).toHaveLength(4)
+  })
+
+  it('is what people read from one moment to the next, at the end of a rerun, by the rights of the function', async () => {
+    expect((await rerun()).state).toMatchObject({ served: { outcome: 'served', version: 2 }, failures: 0 })
+    expect(await versions()).toEqual({ served: 2, deployed: 2 })
+    expect(await served()).toEqual({ outcome: 'unchanged', version: 2 })
     expect(await rows()).toEqual([
       ['Bonn', '2.50'],
       ['Bonn', '3.00'],

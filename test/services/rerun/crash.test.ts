@@ -40,6 +40,7 @@ const stories: Record<string, Story> = {
       world.land('landing/sales/y.zip', 'no zip')
       world.land('landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,1') }))
       world.messages.pop()
+      world.clock.advance(15 * 60_000)
     },
     prefix: 'landing/sales/',
   },

@@ -145,6 +145,11 @@ describe('of one key', () => {
     if (own) world.messages.push(own)
     await world.untilQuiet()
     expect(world.rows()).toEqual(['Chad,1'])
+    expect(world.runs().map(({ cause, state, problem }) => `${cause} ${state} ${problem?.message ?? ''}`)).toEqual([
+      'live delivered ',
+      'rerun-late extracted ',
+      `live superseded ${key} has been extracted already, by rerun-late.`,
+    ])
   })
 
   it('the row of a zip stays, though a second event finds it gone from landing/', async () => {
@@ -153,6 +158,7 @@ describe('of one key', () => {
     world.glue.maxConcurrentRuns = 0
     world.land(key, await zipOf({ 'a.csv': csv('Chad,1') }))
     world.messages.length = 0
+    // Its own event is not on its way any more.
     world.clock.advance(15 * 60_000)
     await world.rerun('r', {}, 'landing/sales/')
     await world.pump()
