@@ -11,6 +11,7 @@ import { AwsGlue } from '../jobs/glue.ts'
 import { S3Objects } from '../jobs/objects.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import { DynamoTable } from '../ledger/table.ts'
+import { noteEnd } from './ended.ts'
 
 /** Where an endpoint is named, buckets are paths below it, as emulators serve them. */
 export const s3Client = (config: { endpoint?: string; region?: string } = {}) =>
@@ -32,7 +33,7 @@ export const s3 = once(() => s3Client())
 export const objects = once(() => new S3Objects(s3()))
 export const glue = once(() => new AwsGlue(new GlueClient()))
 export const document = once(() => documentClient())
-export const ledger = (table: string) => new Ledger(new DynamoTable(document(), table), () => new Date())
+export const ledger = (table: string) => new Ledger(new DynamoTable(document(), table), () => new Date(), noteEnd)
 const events = once(() => new EventBridgeClient())
 export const archives = (archive: string) => new EventBridgeArchives(events(), archive)
 const sfn = once(() => new SFNClient())

@@ -1,5 +1,4 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch'
-import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { Tracer } from '@aws-lambda-powertools/tracer'
 import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware'
@@ -7,10 +6,13 @@ import { ChangeMessageVisibilityCommand, GetQueueUrlCommand, SQSClient } from '@
 import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import type { z } from 'zod'
+import { tellEnded } from './ended.ts'
 import { LandfallError } from './errors.ts'
+import { logger } from './logger.ts'
 import { backoff, MAX_RECEIVES } from './receives.ts'
+import { tellers } from './tellers.ts'
 
-export const logger = new Logger()
+export { logger }
 export const tracer = new Tracer()
 
 export type Received = { lastReceive: boolean; replay?: string }
@@ -101,6 +103,7 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
         }
       }
     }
+    await tellEnded(tellers())
     return response
   }
   return middy<SQSEvent, SQSBatchResponse>()
@@ -110,5 +113,13 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
 }
 
 /** A function that a schedule wakes. */
-export const scheduled = (work: () => Promise<void>) =>
-  middy<unknown, void>().use(captureLambdaHandler(tracer)).use(injectLambdaContext(logger)).handler(work)
+export function scheduled(work: () => Promise<void>) {
+  const base = async () => {
+    try {
+      await work()
+    } finally {
+      await tellEnded(tellers())
+    }
+  }
+  return middy<unknown, void>().use(captureLambdaHandler(tracer)).use(injectLambdaContext(logger)).handler(base)
+}

@@ -33,10 +33,13 @@ export type Registration = { run: Run; fresh: boolean }
 export class Ledger {
   readonly table: Table
   readonly now: () => Date
+  readonly #onEnd: (run: Run) => void
 
-  constructor(table: Table, now: () => Date) {
+  /** @param onEnd is told of each run that comes to its end by a write of this ledger */
+  constructor(table: Table, now: () => Date, onEnd: (run: Run) => void = () => {}) {
     this.table = table
     this.now = now
+    this.#onEnd = onEnd
   }
 
   instant = () => this.now().toISOString()
@@ -139,7 +142,10 @@ export class Ledger {
       const queue = begins.queue ?? (kind === 'csv' ? 'convert' : undefined)
       if (ending) writes.push(...endingOf(run, {}))
       else writes.push(...rowTakenIn(run), ...(queue ? [{ put: queueItem(queue, run) }] : []))
-      if (await this.table.write(writes)) return { run, fresh: true }
+      if (await this.table.write(writes)) {
+        if (ending) this.#onEnd(run)
+        return { run, fresh: true }
+      }
     }
     throw new TryAgain('source_contended', `${landed.key} is being registered by many events at once.`)
   }
@@ -160,7 +166,9 @@ export class Ledger {
     const writes: Write[] = [{ put: runItem(again), when }]
     if (!end) writes.push({ put: queueItem('convert', again) }, ...rowReopened(again))
     else writes.push(...endingOf(again, {}))
-    return (await this.table.write(writes)) ? again : ((await this.run(run)) ?? again)
+    if (!(await this.table.write(writes))) return (await this.run(run)) ?? again
+    if (end) this.#onEnd(again)
+    return again
   }
 
   /** A run whose job could not be started, and now has been. */
@@ -203,7 +211,10 @@ export class Ledger {
     when: Condition[] = [],
   ): Promise<boolean> {
     const ending = set.state && hasEnded(set.state) ? endingOf(run, set) : []
-    return await this.table.write([{ update: runKey(run), set, remove, when }, ...ending, ...more])
+    const written = await this.table.write([{ update: runKey(run), set, remove, when }, ...ending, ...more])
+    // Without the instant it is the failure that is written before a last attempt.
+    if (written && set.endedAt && set.state && hasEnded(set.state)) this.#onEnd(without({ ...run, ...set }, remove))
+    return written
   }
 }
 
@@ -219,6 +230,9 @@ export const withdrawn = (key: string, at: string): Ending => ({
     message: `${key} was withdrawn at ${at}: no replay or rerun brings its rows back. Land it again, if they are wanted.`,
   },
 })
+
+const without = (run: Run, names: string[]): Run =>
+  Object.fromEntries(Object.entries(run).filter(([name]) => !names.includes(name))) as Run
 
 export const supersededBy = (key: string): Ending => ({
   state: 'superseded',
