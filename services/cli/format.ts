@@ -76,9 +76,10 @@ export function table(rows: string[][]): string {
   const [heading = [], ...body] = rows
   const columns = heading.map((title, i) => {
     const cells = body.map((row) => row[i] ?? '')
+    const said = cells.filter((cell) => cell !== '')
     return {
       width: Math.max(title.length, ...cells.map(widthOf)),
-      right: cells.length > 0 && cells.every((cell) => NUMBER.test(stripVTControlCharacters(cell))),
+      right: said.length > 0 && said.every((cell) => NUMBER.test(stripVTControlCharacters(cell))),
     }
   })
   const line = (row: string[]) =>

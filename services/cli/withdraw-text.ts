@@ -105,7 +105,10 @@ const mine = (holdings: Holdings): Holdings => ({
   found: holdings.found.filter(({ place }) => place !== 'others_zip'),
 })
 
-export function holdingsTable(holdings: Pick<Holdings, 'found' | 'retention' | 'quoted'>): string {
+const GOES = 5
+
+/** @param going whether to say when each place lets go by itself */
+export function holdingsTable(holdings: Pick<Holdings, 'found' | 'retention' | 'quoted'>, going = false): string {
   const rows = placesOf(holdings).flatMap((holding) => {
     const { place, bucket, where, keys, versions, markers, bytes } = holding
     const [first = '', ...more] = where.slice(0, NAMED).map((each) => `s3://${bucket}/${visible(each)}`)
@@ -127,9 +130,9 @@ export function holdingsTable(holdings: Pick<Holdings, 'found' | 'retention' | '
     ...(problems > 0 ? [plural(problems, 'text that may quote the file', 'texts that may quote the file')] : []),
   ]
   if (quoted.length > 0) rows.push(['ledger', '', '', '', '', 'stays', quoted.join(', ')])
-  return rows.length > 0
-    ? table([['place', 'keys', 'versions', 'markers', 'bytes', 'goes by itself', 'where'], ...rows])
-    : '(nothing)'
+  if (rows.length === 0) return '(nothing)'
+  const all = [['place', 'keys', 'versions', 'markers', 'bytes', 'goes by itself', 'where'], ...rows]
+  return table(going ? all : all.map((row) => row.toSpliced(GOES, 1)))
 }
 
 function goesWords({ place, current, versions, goes }: Holding): string {
@@ -147,7 +150,7 @@ export function leftText(holdings: Holdings, { erased }: { erased: boolean }, re
   const blocks: string[] = []
   const { found, quoted, zipsOf } = holdings
   if (found.length > 0 || quoted.examples + quoted.problems > 0)
-    blocks.push(`${paint('bold', 'Still holds the data')}\n${holdingsTable(holdings)}`)
+    blocks.push(`${paint('bold', 'Still holds the data')}\n${holdingsTable(holdings, true)}`)
   else blocks.push(`No zone, no zip, no reject and no example in the ledger holds the data any more.`)
   for (const { key, others } of zipsOf)
     if (
@@ -159,7 +162,7 @@ export function leftText(holdings: Holdings, { erased }: { erased: boolean }, re
       blocks.push(wrap(zipWords(key, others), WIDTH))
   if (!erased)
     blocks.push(
-      'The same command with --erase deletes what the table names, every version, but for a zip with other sources.',
+      'The same command with --erase deletes for good what the table names, every version, but for a zip it came in.',
     )
   blocks.push(
     `${paint('bold', 'Elsewhere')}\n${elsewhere(holdings, results)

@@ -111,7 +111,8 @@ export async function takeIn(
       throw error
     }
   }
-  const before = cause === LIVE ? [] : await ledger.runs(source)
+  // Of a live event of what is there, nothing else has to be known.
+  const before = cause === LIVE && current ? [] : await ledger.runs(source)
   if (arrival.filter && !fits(arrival.filter, before, cause, current?.modified))
     return await nothingToDo(ledger, arrival)
   if (kind === 'zip' && isRerun(cause) && isOnItsWay(ledger, before, current)) return await nothingToDo(ledger, arrival)
@@ -185,14 +186,21 @@ function fate(
 ): Ending | undefined {
   if (current === versionId) return undefined
   if (current !== undefined) return supersededBy(key)
-  const moved = before.find((run) => run.versionId === versionId && run.state === 'extracted')?.members?.[0]
-  if (moved) {
-    const message = `${key} was moved to ${moved.key} when it landed: a replay of convert, or a rerun, reads it there.`
-    return { state: 'superseded', problem: { code: 'moved', message } }
-  }
+  const done = before.find((run) => run.versionId === versionId && run.state === 'extracted')
+  if (done) return takenOver(done)
   const message = `${key} was deleted before it could be read. Land it again.`
   // Nobody waits for what a replay or a rerun finds gone: its landing has a run of its own, which said what became of it.
   return { state: cause === LIVE ? 'refused' : 'superseded', problem: { code: 'gone', message } }
+}
+
+/** Gone from `landing/`, as another run of this version has taken it from there. */
+function takenOver({ key, cause, archived, members = [] }: Run): Ending {
+  if (archived) {
+    const message = `${key} has been extracted already, by ${cause}.`
+    return { state: 'superseded', problem: { code: 'superseded', message } }
+  }
+  const message = `${key} was moved to ${members[0]?.key} when it landed: a replay of convert, or a rerun, reads it there.`
+  return { state: 'superseded', problem: { code: 'moved', message } }
 }
 
 /** The words for the file's owner, where people look who have no access to the ledger. */

@@ -1,6 +1,6 @@
 import { TryAgain } from '../lambda/errors.ts'
 import { LIVE } from '../ledger/causes.ts'
-import { sourceIdOf } from '../ledger/ids.ts'
+import { memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Head, hasEnded, headKey, type SourceRef } from '../ledger/run.ts'
 import { type PublishDeps, stillLocked, withdraw, withSourceLock, type Zones } from './publish.ts'
@@ -27,22 +27,31 @@ export async function withdrawCsv(deps: PublishDeps, source: SourceRef, zones: Z
 }
 
 /** An extraction of its zip would write the raw object again, behind our back: of a replayed one, or of one that has just landed. */
-async function withZipLock<T>(
-  deps: PublishDeps,
-  dataset: string,
-  { zipKey }: Head,
-  work: () => Promise<T>,
-): Promise<T> {
+async function withZipLock<T>(deps: PublishDeps, dataset: string, head: Head, work: () => Promise<T>): Promise<T> {
   const { ledger, objects, rawBucket } = deps
-  const zip = zipKey && { dataset, sourceId: sourceIdOf(zipKey) }
-  if (!zip || !(await ledger.head(zip))) return await work()
-  return await withSourceLock(deps, zip, async () => {
+  const zipKey = head.zipKey ?? (await landedZip(deps, dataset, head.key))
+  if (!zipKey) return await work()
+  const zip = { dataset, sourceId: sourceIdOf(zipKey) }
+  const unlessWaiting = async () => {
     const landed = await objects.head(rawBucket, zipKey)
     const seen = landed && (await ledger.runs(zip)).find(({ versionId }) => versionId === landed.versionId)
     if (landed && !(seen && hasEnded(seen.state)))
       throw new TryAgain('zip_in_work', `${zipKey} has landed again and is not extracted yet. Try again in a moment.`)
     return await work()
-  })
+  }
+  return (await ledger.head(zip)) ? await withSourceLock(deps, zip, unlessWaiting) : await unlessWaiting()
+}
+
+/** Of a CSV that landed by itself in the folder of a zip's members: that zip, if it waits to be extracted for the first time. */
+async function landedZip(
+  { objects, rawBucket }: PublishDeps,
+  dataset: string,
+  key: string,
+): Promise<string | undefined> {
+  const folder = key.slice(0, key.lastIndexOf('/') + 1)
+  if (!/~[0-9a-f]{10}\/$/.test(folder)) return undefined
+  const landed = await objects.list(rawBucket, `landing/${dataset}/`)
+  return landed.find((zip) => memberFolderOf(dataset, zip.key) === folder)?.key
 }
 
 /** A zip itself, before its members: from then on no replay extracts it again. @throws TryAgain while someone else is at work on it */

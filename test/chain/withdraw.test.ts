@@ -2,12 +2,17 @@ import { GetPartitionsCommand, GlueClient } from '@aws-sdk/client-glue'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { clientConfig } from '../../infra/local/runtime.ts'
 import { memberFolderOf, sourceIdOf } from '../../services/ledger/ids.ts'
+import type { Run } from '../../services/ledger/run.ts'
+import { followReplay } from '../../services/operations/follow-replay.ts'
+import { planReplay, startReplay } from '../../services/operations/replay.ts'
 import { landfall, type Said } from '../services/cli/landfall.ts'
 import { DATABASE, listKeys, type Stack, sales, stack } from './stack.ts'
 
 let chain: Stack
+let began: Date
 beforeAll(async () => {
   chain = await stack('withdraw')
+  began = new Date()
 }, 120_000)
 afterAll(() => chain?.close())
 
@@ -88,6 +93,17 @@ describe.sequential('what people want no more', () => {
     expect((await said('show', CSV)).out).toMatch(/^ {2}in the table {2}no: withdrawn \d{4}-/m)
   }, 120_000)
 
+  it('stays out, replayed at unzip and at convert', async () => {
+    for (const stage of ['unzip', 'convert'] as const) {
+      const name = await startReplay(chain.landfall, await planReplay(chain.landfall, { stage, from: began }))
+      const { runs } = await followReplay(chain.landfall, name, { signal: AbortSignal.timeout(90_000) })
+      expect(runs.length, stage).toBeGreaterThan(0)
+      expect(await countries(), stage).toEqual(['Peru 11'])
+    }
+    const { runs } = JSON.parse((await said('runs', '--source', CSV, '--json')).out)
+    expect(runs.map(({ problem }: Run) => problem?.code)).toEqual(['withdrawn', undefined])
+  }, 200_000)
+
   it('comes back when it lands again', async () => {
     await chain.landed(await chain.csv('shop.csv', await of('Mali', 20, 3)))
     expect(await countries()).toEqual(['Mali 19', 'Peru 11'])
@@ -103,7 +119,7 @@ describe.sequential('what people want no more', () => {
     expect(await versionsOf(id)).toEqual([])
     expect(await versionsOf(CSV)).toEqual([])
     const runs = await chain.landfall.ledger.runs({ dataset: 'sales', sourceId: id })
-    expect(runs).toHaveLength(2)
+    expect(runs).toHaveLength(3)
     expect(JSON.stringify(runs)).not.toContain('13/20/2015')
 
     const zip = await said('withdraw', ZIP, '--yes', '--erase')

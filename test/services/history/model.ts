@@ -1,6 +1,9 @@
 import { TryAgain } from '../../../services/lambda/errors.ts'
 import { memberFolderOf } from '../../../services/ledger/ids.ts'
+import { erase } from '../../../services/operations/withdraw/erase.ts'
+import { findSources } from '../../../services/operations/withdraw/sources.ts'
 import { csv } from '../memory/engine.ts'
+import { landfallOf } from '../memory/landfall.ts'
 import { contractOfVersion, type World } from '../memory/world.ts'
 import { zipOf } from '../unzip/zips.ts'
 
@@ -128,6 +131,19 @@ export const steps: Record<string, (random: Random) => (world: World, model: Mod
     return `${key} ${done}`
   },
 }
+
+/** Of whatever has ever landed, withdrawn or not, while others are at work: only what is withdrawn may go, which nobody sees. */
+const eraseStep = (random: Random) => async (world: World) => {
+  const landfall = landfallOf(world)
+  const key = pick(random, [...new Set(world.runs().map((run) => run.key))])
+  if (key === undefined) return 'nothing'
+  const { erased, again } = await erase(landfall, await findSources(landfall, key))
+  return `${key}: ${erased.found.length} places, ${again.length} not withdrawn`
+}
+
+const { 'land a member by itself': _, ...others } = steps
+/** What people do who also erase. */
+export const withErasing: typeof steps = { ...others, erase: eraseStep }
 
 /** What goes on by itself between two things that people do: all, nothing, or some of it. */
 export const pauses: Record<string, (world: World) => Promise<void>> = {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { hasEnded } from '../../../services/ledger/run.ts'
 import { seeded } from '../../generator/random.ts'
 import { World } from '../memory/world.ts'
-import { Model, pauses, type Random, steps } from './model.ts'
+import { Model, pauses, type Random, steps, withErasing } from './model.ts'
 
 /** Sequences in a run of the tests; `SEQUENCES=100000 SEED=1 npx vitest run test/services/history` for many more. */
 const SEQUENCES = Number(process.env.SEQUENCES ?? 1000)
@@ -25,16 +25,16 @@ async function typeAgain(world: World, model: Model, random: Random, said: strin
   await world.untilQuiet()
 }
 
-async function play(seed: number): Promise<string[]> {
+async function play(seed: number, things = steps): Promise<string[]> {
   const random = seeded(seed)
   const world = new World()
   const model = new Model()
   const said: string[] = []
-  const names = ['land', 'land', 'land a zip', ...Object.keys(steps)]
+  const names = ['land', 'land', 'land a zip', ...Object.keys(things)]
   try {
     for (let left = LEAST + random(MOST - LEAST); left > 0; left--) {
       const name = names[random(names.length)] ?? 'land'
-      said.push(`${name}: ${await steps[name]?.(random)(world, model)}`)
+      said.push(`${name}: ${await things[name]?.(random)(world, model)}`)
       const pause = Object.keys(pauses)[random(Object.keys(pauses).length)] ?? 'nothing'
       said.push(`   then ${pause}`)
       await pauses[pause]?.(world)
@@ -76,5 +76,9 @@ function notTold(world: World): unknown[] {
 describe('whatever people do, in whatever order', () => {
   it(`the table is the union of the latest good versions of what is not withdrawn (${SEQUENCES} sequences)`, async () => {
     for (let seed = FIRST; seed < FIRST + SEQUENCES; seed++) await play(seed)
+  }, 600_000)
+
+  it(`and erasing takes out nothing of what is not withdrawn (${SEQUENCES / 2} sequences)`, async () => {
+    for (let seed = FIRST; seed < FIRST + SEQUENCES / 2; seed++) await play(seed, withErasing)
   }, 600_000)
 })

@@ -146,6 +146,11 @@ describe('of one key', () => {
     if (own) world.messages.push(own)
     await world.untilQuiet()
     expect(world.rows()).toEqual(['Chad,1'])
+    expect(world.runs().map(({ cause, state, problem }) => `${cause} ${state} ${problem?.message ?? ''}`)).toEqual([
+      'live delivered ',
+      'rerun-late extracted ',
+      `live superseded ${key} has been extracted already, by rerun-late.`,
+    ])
   })
 
   it('the row of a zip stays, though a second event finds it gone from landing/', async () => {

@@ -132,6 +132,19 @@ describe('erase', () => {
     expect(whereIs('-data/sales/b.csv').filter((where) => where.startsWith('ledger CAUSE#'))).toHaveLength(2)
   })
 
+  it('is no end: no replay brings anything back, and the key that lands again is delivered', async () => {
+    const { world, withdraw, erase, whereIs } = await three()
+    await withdraw(A)
+    await erase(A)
+    for (const stage of ['convert', 'partition', 'catalog'] as const) world.replay(stage)
+    await world.untilQuiet()
+    expect(whereIs('MARK')).toEqual([])
+    expect(world.rows()).toEqual(OTHERS)
+    world.land(A, csv('Mali,9'))
+    await world.untilQuiet()
+    expect(world.rows()).toEqual([...OTHERS, 'Mali,9'])
+  })
+
   it('keeps the history: runs, counts, reasons of rejects, codes of refusals', async () => {
     const { world, withdraw, erase } = await three()
     await withdraw(A)

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { withdrawCsv } from '../../../../services/jobs/withdraw.ts'
 import { catalogState } from '../../../../services/ledger/catalog-state.ts'
 import { memberFolderOf, sourceIdOf } from '../../../../services/ledger/ids.ts'
 import { headKey } from '../../../../services/ledger/run.ts'
@@ -224,14 +223,33 @@ it('an error that no retry mends ends it, and says what is left', async () => {
   ])
 })
 
-it('a member whose zip a stage extracts is waited for', async () => {
-  const place = await landed()
-  await expect(
-    (async () => {
-      await place.world.table.write([
-        { update: headKey(sourceOf(Z)), set: { lockOwner: 'unzip', lockUntil: place.world.clock.ms + 1e6 } },
-      ])
-      await withdrawCsv(place.deps, sourceOf(member('m.csv')), { processing: PROCESSING, delivery: DELIVERY })
-    })(),
-  ).rejects.toThrow('Another publisher holds')
+it('a member that landed by itself is waited for while its zip has yet to be extracted, and would bring it back', async () => {
+  const place = placeOf()
+  place.world.land(member('m.csv'), csv('Chad,3'))
+  await place.world.untilQuiet()
+  place.world.land(Z, await zipOf({ 'm.csv': csv('Chad,4'), 'n.csv': csv('Togo,5') }))
+  const news: string[] = []
+  const taken = await place.takeOut(member('m.csv'), { onProgress: (_, words) => news.push(words) })
+  expect(taken).toMatchObject([{ outcome: 'withdrawn' }])
+  expect(news[0]).toBe(`${Z} has landed again and is not extracted yet. Try again in a moment.`)
+  await place.world.untilQuiet()
+  expect(place.world.rows()).toEqual(['Togo,5'])
+})
+
+it('a zip that a replay takes in at the very moment has not landed again: it is withdrawn all the same', async () => {
+  const { takeOut, world } = await landed()
+  const { objects } = world
+  const head = objects.head
+  objects.head = async (bucket, key) => {
+    objects.head = head
+    world.replay('unzip')
+    for (const message of world.messages.splice(0)) await world.handle(message)
+    return await head.call(objects, bucket, key)
+  }
+  const news: string[] = []
+  const taken = await takeOut(Z, { onProgress: (_, words) => news.push(words) })
+  expect(news[0]).toBe(`${Z} was being withdrawn while a replay or rerun took it in.`)
+  expect(taken.map(({ outcome }) => outcome)).toEqual(['withdrawn', 'withdrawn', 'withdrawn'])
+  await world.untilQuiet()
+  expect(world.rows()).toEqual(['Chad,1', 'Peru,2'])
 })
