@@ -1,6 +1,6 @@
 import pMap from 'p-map'
 import { reworded } from '../../ledger/reruns.ts'
-import { runKey } from '../../ledger/run.ts'
+import { type Run, runKey } from '../../ledger/run.ts'
 import type { ObjectVersion } from '../versions.ts'
 import { ERASED, type Found, findHoldings, type HoldingDeps, type Holdings, type Place, quotes } from './holdings.ts'
 import type { Asked, Source } from './sources.ts'
@@ -27,12 +27,14 @@ const AT_ONCE = 1000
  */
 export async function erase(deps: HoldingDeps, asked: Asked, { onProgress, signal }: Erase = {}): Promise<Erased> {
   const { ledger, versions } = deps
+  const runs = (await pMap(asked.sources, (source) => ledger.runs(source), { concurrency: 16 })).flat()
   const all = await findHoldings(deps, asked)
-  // After the listing: landing again takes the mark away before anything of it is published, so while it stands, all that was
-  // listed is of what was withdrawn.
+  // After all that is to go was read. Landing again takes the mark away before anything of it is published: while it stands,
+  // all that was read is of what was withdrawn.
   const heads = await pMap(asked.sources, (source) => ledger.head(source), { concurrency: 16 })
+  const landed = landedKeys(all.found)
   const again = asked.sources.filter(
-    (source, i) => heads[i]?.withdrawnAt === undefined || landedAgain(source, all.found),
+    ({ key, zipKey = key }, i) => heads[i]?.withdrawnAt === undefined || landed.has(key) || landed.has(zipKey),
   )
   const kept = new Set(again.map(({ sourceId }) => sourceId))
   const found = all.found.filter(
@@ -53,7 +55,7 @@ export async function erase(deps: HoldingDeps, asked: Asked, { onProgress, signa
   signal?.throwIfAborted()
   const quoted = await eraseQuoted(
     deps,
-    asked.sources.filter(({ sourceId }) => !kept.has(sourceId)),
+    runs.filter(({ sourceId }) => !kept.has(sourceId)),
   )
   if (quoted.examples + quoted.problems > 0)
     onProgress?.('ledger', quoted.examples + quoted.problems, quoted.examples + quoted.problems)
@@ -66,12 +68,12 @@ export async function erase(deps: HoldingDeps, asked: Asked, { onProgress, signa
  */
 const goesLast = ({ marker, key }: ObjectVersion) => marker || key.endsWith('/manifest.json')
 
-/** Its event has not been heard yet. */
-const landedAgain = ({ key }: Source, found: Found[]) =>
-  found.some(
-    ({ place, versions }) =>
-      (place === 'raw' || place === 'zip') &&
-      versions.some((version) => version.key === key && version.current && !version.marker),
+/** Where something is again, though its event has not been heard yet. */
+const landedKeys = (found: Found[]) =>
+  new Set(
+    found
+      .filter(({ place }) => place === 'raw' || place === 'zip')
+      .flatMap(({ versions }) => versions.flatMap(({ key, current, marker }) => (current && !marker ? key : []))),
   )
 
 function byPlace(found: Found[]): [Place, string, ObjectVersion[]][] {
@@ -85,9 +87,8 @@ function byPlace(found: Found[]): [Place, string, ObjectVersion[]][] {
 }
 
 /** Counts and reasons stay: they are the history. */
-async function eraseQuoted({ ledger }: HoldingDeps, sources: Source[]): Promise<Holdings['quoted']> {
+async function eraseQuoted({ ledger }: HoldingDeps, runs: Run[]): Promise<Holdings['quoted']> {
   const quoted = { examples: 0, problems: 0 }
-  const runs = (await pMap(sources, (source) => ledger.runs(source), { concurrency: 16 })).flat()
   // One after the other: two of one rerun would each write its words without the other's change.
   for (const run of runs) {
     const { problem, examples } = run

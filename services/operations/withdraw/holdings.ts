@@ -115,10 +115,11 @@ async function inRaw(
     await of(place, key),
     await of(place, key.replace(/^landing\//, 'old-data/')),
   ]
+  const asked = new Set(sources.map(({ key }) => key))
   const folder = sources.flatMap(({ kind, key }) =>
     kind === 'zip' && ZIP.test(key) ? memberFolderOf(dataset, key) : [],
   )[0]
-  const inFolder = folder === undefined ? [] : await versions.list(rawBucket, folder)
+  const inFolder = Map.groupBy(folder === undefined ? [] : await versions.list(rawBucket, folder), ({ key }) => key)
   const found = await pMap(
     sources,
     async (source): Promise<Found[]> => {
@@ -126,16 +127,11 @@ async function inRaw(
       if (kind === 'zip') return ZIP.test(key) ? await bothOf('zip', key) : [await of('raw', key)]
       if (folder !== undefined && key.startsWith(folder))
         return [
-          {
-            place: 'raw',
-            sourceIds: [sourceId],
-            bucket: rawBucket,
-            where: key,
-            versions: inFolder.filter((each) => each.key === key),
-          },
+          { place: 'raw', sourceIds: [sourceId], bucket: rawBucket, where: key, versions: inFolder.get(key) ?? [] },
         ]
       // A CSV that landed where zips do is one source under two keys.
-      const landed = zipKey && !ZIP.test(zipKey) ? [{ ...(await of('raw', zipKey)), sourceIds: [sourceId] }] : []
+      const moved = zipKey && !ZIP.test(zipKey) && !asked.has(zipKey)
+      const landed = moved ? [{ ...(await of('raw', zipKey)), sourceIds: [sourceId] }] : []
       return [...landed, await of('raw', key)]
     },
     { concurrency: 16 },

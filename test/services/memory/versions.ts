@@ -4,7 +4,7 @@ import type { MemoryObjects } from './objects.ts'
 /** The past of the same objects. */
 export class MemoryVersions implements Versions {
   /** Told of every version before it goes. */
-  onRemove: (bucket: string, version: Pick<ObjectVersion, 'key' | 'versionId'>) => void = () => {}
+  onRemove: (bucket: string, version: Pick<ObjectVersion, 'key' | 'versionId'>) => void | Promise<void> = () => {}
   readonly #objects: MemoryObjects
   readonly #retention: Record<string, Retention>
 
@@ -21,7 +21,7 @@ export class MemoryVersions implements Versions {
 
   async remove(bucket: string, versions: Pick<ObjectVersion, 'key' | 'versionId'>[]): Promise<void> {
     for (const version of versions) {
-      this.onRemove(bucket, version)
+      await this.onRemove(bucket, version)
       await this.#objects.removeVersion(bucket, version.key, version.versionId)
     }
   }

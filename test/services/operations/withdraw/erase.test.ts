@@ -200,14 +200,34 @@ describe('erase', () => {
     expect(world.rows()).toEqual(['Togo,4'])
   })
 
-  it('of a CSV that landed where zips do deletes what is under both keys', async () => {
-    const { world, withdraw, erase, whereIs, places } = placeOf()
-    world.land('landing/sales/x.csv', csv('Chad,MARK1'))
+  it.each(['data/sales/x.csv', 'landing/sales/x.csv'])(
+    'of a CSV that landed where zips do, named as %s, deletes what is under both keys',
+    async (name) => {
+      const { world, withdraw, erase, whereIs, places } = placeOf()
+      world.land('landing/sales/x.csv', csv('Chad,MARK1'))
+      await world.untilQuiet()
+      await withdraw(name)
+      const { erased } = await erase(name)
+      const versions = erased.found.flatMap(({ bucket, versions }) =>
+        versions.map((each) => `${bucket} ${each.key} ${each.versionId}`),
+      )
+      expect(versions).toEqual([...new Set(versions)])
+      expect(whereIs('MARK')).toEqual([])
+      expect(await places('data/sales/x.csv')).toEqual([])
+    },
+  )
+
+  it('leaves a CSV that has landed where zips do again, and has not been moved yet', async () => {
+    const { world, withdraw, erase } = placeOf()
+    world.land('landing/sales/x.csv', csv('Chad,1'))
     await world.untilQuiet()
     await withdraw('data/sales/x.csv')
-    await erase('data/sales/x.csv')
-    expect(whereIs('MARK')).toEqual([])
-    expect(await places('data/sales/x.csv')).toEqual([])
+    world.land('landing/sales/x.csv', csv('Mali,9'))
+    const { erased, again } = await erase('data/sales/x.csv')
+    expect(again).toMatchObject([{ key: 'data/sales/x.csv' }])
+    expect(erased.found).toEqual([])
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Mali,9'])
   })
 
   it('of what was withdrawn long ago, or erased already, does what is left', async () => {
@@ -262,6 +282,25 @@ describe('erase', () => {
       await world.untilQuiet()
       expect(world.rows()).toEqual(['Chad,NEWER', ...OTHERS])
     }
+  })
+
+  it('leaves what lands while it is at work as it is: its rows, its rejects, its examples', async () => {
+    const { world, withdraw, erase, whereIs, landfall, holdings } = await three()
+    await withdraw(A)
+    landfall.versions.onRemove = async () => {
+      landfall.versions.onRemove = () => {}
+      world.land(A, csv(...['NEW1', 'NEW2', 'NEW3', 'NEW4', 'NEW5'].map((n) => `Chad,${n}`), 'BAD,NEW6'))
+      await world.untilQuiet()
+    }
+    await erase(A)
+    expect(whereIs('MARK')).toEqual([])
+    await world.untilQuiet()
+    expect(world.rows().filter((row) => row.includes('NEW'))).toHaveLength(5)
+    expect(whereIs('NEW6').map((where) => where.split(/[/ ]/)[0])).toEqual(
+      expect.arrayContaining(['raw', 'quarantine', 'ledger']),
+    )
+    expect((await holdings(A)).quoted).toEqual({ examples: 1, problems: 0 })
+    expect(world.runs().find(({ key, state, seq }) => key === A && state === 'delivered' && seq > 3)).toBeDefined()
   })
 
   it('leaves staging to a job that is at work, also on others', async () => {
