@@ -6,11 +6,7 @@ import { followRerun } from '../../services/operations/follow-rerun.ts'
 import { beginRerun, extentOf } from '../../services/operations/rerun.ts'
 import { listReruns } from '../../services/operations/reruns.ts'
 import { eventually } from '../infra/local/support.ts'
-import { denials } from './denials.ts'
 import { type Stack, sales, stack } from './stack.ts'
-
-/** Each file but the failing one is tried alone, too, as its batch fails: that takes a second or two of each. */
-const FILES = Number(process.env.RERUN_FILES ?? 50)
 
 const WHOLE = { dataset: 'sales', prefix: 'data/sales/' }
 
@@ -90,42 +86,6 @@ describe('a rerun on the real machine', { timeout: 180_000 }, () => {
     expect(await chain.count()).toBe(rows)
   })
 
-  it(`of ${FILES} files of which one is refused and one fails its job lists both; mended, only that one runs again`, async () => {
-    const { deny } = await denials(chain)
-    const many = Array.from({ length: FILES - 4 }, (_, i) => `many-${String(i).padStart(2, '0')}.csv`)
-    const failing = many.pop() ?? ''
-    const text = await sales({ rows: 3, countries: 2, seed: 9 })
-    const files = await Promise.all([...many, failing].map((name) => chain.csv(name, text)))
-    await chain.landed(...files, await chain.csv('broken.csv', 'A;B\n1;2\n'))
-    const rows = await chain.count()
-    const mend = await deny(
-      's3:GetObject*',
-      ['ConvertGlue'],
-      `arn:aws:s3:::${chain.landfall.rawBucket}/data/sales/${failing}`,
-    )
-    const first = await rerun(WHOLE)
-    expect(first.state).toMatchObject({
-      listed: FILES,
-      totals: { delivered: FILES - 2, refused: 1, failed: 1 },
-      failures: 2,
-    })
-    expect(first.execution).toMatchObject({ state: 'failed', error: 'SourcesFailed' })
-    expect(first.execution.cause?.split('\n')).toEqual([
-      `2 of ${FILES} sources are not current:`,
-      expect.stringMatching(/^data\/sales\/broken\.csv: refused \(header_mismatch\): /),
-      expect.stringMatching(
-        `^data/sales/${failing}: failed \\(convert_job_failed\\): The convert job failed for .*, twice`,
-      ),
-    ])
-    expect(await chain.count()).toBe(rows)
-
-    await mend()
-    const second = await rerun({ ...WHOLE, only: ['failed'] })
-    expect(second.state).toMatchObject({ listed: FILES, totals: { delivered: 1, skipped: FILES - 1 }, failures: 0 })
-    expect(second.execution).toMatchObject({ state: 'succeeded' })
-    expect(await chain.count()).toBe(rows)
-  })
-
   it('of zips that were refused refuses them again, in words', async () => {
     const [zip] = await chain.landed(await chain.csv('no.zip', 'this is no zip'))
     expect(zip?.state).toBe('refused')
@@ -144,8 +104,6 @@ describe('a rerun on the real machine', { timeout: 180_000 }, () => {
     expect(lines.map(({ dataset, state, totals }) => [dataset, state, totals])).toEqual([
       ['sale', 'refused', {}],
       ['sales', 'failed', { refused: 1 }],
-      ['sales', 'succeeded', { delivered: 1, skipped: FILES - 1 }],
-      ['sales', 'failed', { delivered: FILES - 2, refused: 1, failed: 1 }],
       ['sales', 'succeeded', { skipped: 4 }],
       ['sales', 'failed', { delivered: 2, refused: 1 }],
     ])
