@@ -7,19 +7,12 @@ import type { CatalogPartition, Glue } from '../jobs/glue.ts'
 import type { Objects } from '../jobs/objects.ts'
 import { inWords, isRefusal, TryAgain } from '../lambda/errors.ts'
 import { patienceMs } from '../lambda/receives.ts'
-import {
-  beginCrawl,
-  type CatalogState,
-  catalogState,
-  endCrawl,
-  isPublishing,
-  noRefusal,
-  noteRefusal,
-} from '../ledger/catalog-state.ts'
+import { beginCrawl, catalogState, endCrawl, isPublishing, noRefusal, noteRefusal } from '../ledger/catalog-state.ts'
 import { isMeant, noteSkipped, tableReplayed } from '../ledger/causes.ts'
 import { deliveredTo, parseDeliveryKey } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, queuePk } from '../ledger/queue.ts'
+import type { Span } from '../ledger/run.ts'
 import { keepView } from './view.ts'
 
 export type CatalogDeps = {
@@ -126,8 +119,9 @@ async function startCrawl(deps: CatalogDeps, dataset: string, patience: number):
 /** Takes up a crawl's end, however it ended: what it did not add is added, and the waiting runs are queryable. */
 export const crawlEnded = (deps: CatalogDeps, dataset: string): Promise<void> =>
   orSay(deps, dataset, async () => {
+    const crawlEndedAt = deps.ledger.instant()
     const state = await catalogState(deps.ledger, dataset)
-    await compare(deps, dataset, state)
+    await compare(deps, dataset, { startedAt: state.crawlStartedAt, jobEndedAt: crawlEndedAt })
     // Also after a failed crawl: the comparison has done its work, and repeating the crawl would only cost.
     await endCrawl(deps.ledger, dataset, state, 'seen')
   })
@@ -159,6 +153,9 @@ async function orSay<T>(deps: CatalogDeps, dataset: string, work: () => Promise<
   }
 }
 
+/** When it began, and when its end was taken up. */
+type Crawl = Pick<Span, 'startedAt' | 'jobEndedAt'>
+
 export type Repair = { add: CatalogPartition[]; drop: string[] }
 
 /** What the catalog lacks of the zone's folders, and what it has beyond them or under a wrong value. */
@@ -182,9 +179,10 @@ export function repairs(folders: string[], known: CatalogPartition[], base: stri
 
 /**
  * The crawler is checked, not trusted: compares the catalog with the zone, repairs it, and settles the waiting runs.
+ * @param crawl after which it looks, if it was one
  * @returns what it repaired of the table of the contract that is deployed
  */
-export async function compare(deps: CatalogDeps, dataset: string, state?: CatalogState): Promise<Repair> {
+export async function compare(deps: CatalogDeps, dataset: string, crawl: Crawl = {}): Promise<Repair> {
   const { ledger } = deps
   const contract = deps.contracts.get(dataset)
   if (!contract) throw new Error(`No contract names the dataset ${dataset}`)
@@ -197,7 +195,7 @@ export async function compare(deps: CatalogDeps, dataset: string, state?: Catalo
     if (version !== contract.version) present.set(version, new Set(await mendOther(deps, { ...contract, version })))
   await keepView(deps, contract)
   await noRefusal(ledger, dataset)
-  await pMap(waiting, (item) => settleRun(ledger, dataset, item, present.get(item.version ?? 1) ?? new Set(), state), {
+  await pMap(waiting, (item) => settleRun(ledger, dataset, item, present.get(item.version ?? 1) ?? new Set(), crawl), {
     concurrency: 16,
   })
   return repair
@@ -227,7 +225,7 @@ async function mendOther(deps: CatalogDeps, contract: Contract): Promise<string[
   return (await mend(deps, contract)).folders
 }
 
-async function settleRun(ledger: Ledger, dataset: string, item: Queued, present: Set<string>, state?: CatalogState) {
+async function settleRun(ledger: Ledger, dataset: string, item: Queued, present: Set<string>, crawl: Crawl) {
   const ref = { dataset, sourceId: item.sourceId, runId: item.runId }
   const place = { pk: queuePk({ stage: 'catalog', dataset }), sk: item.sk }
   const [run, head] = await Promise.all([ledger.run(ref), ledger.head(ref)])
@@ -235,7 +233,7 @@ async function settleRun(ledger: Ledger, dataset: string, item: Queued, present:
   const endedAt = ledger.instant()
   const leave = [{ delete: place, when: [{ attribute: 'pk', is: 'present' } as const] }]
   const queuedAt = run.spanCatalog?.queuedAt ?? endedAt
-  const spanCatalog = { queuedAt, startedAt: state?.crawlStartedAt, endedAt }
+  const spanCatalog = { queuedAt, ...crawl, endedAt }
   if (head?.deliveryRun !== item.runId) {
     const message = `The rows of this version of ${run.key} were replaced or withdrawn before they were queryable.`
     await ledger.update(

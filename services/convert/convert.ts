@@ -90,18 +90,18 @@ export async function settleConverted(
 ): Promise<void> {
   const { ledger, objects, quarantineBucket, processingBucket } = deps
   const { dataset, sourceId, runId } = run
-  const spanConvert = { queuedAt: run.registeredAt, ...times, endedAt: ledger.instant() }
+  const span = () => ({ queuedAt: run.registeredAt, ...times, endedAt: ledger.instant() })
   const { refusal } = report
   if (refusal?.code === 'gone')
     return await endRun(ledger, run, 'superseded', { code: 'superseded', message: refusal.message }, [leave], {
-      spanConvert,
+      spanConvert: span(),
       convertBatch: batch,
     })
-  if (refusal) return await refuse(deps, run, refusal, leave, { spanConvert, convertBatch: batch })
+  if (refusal) return await refuse(deps, run, refusal, leave, { spanConvert: span(), convertBatch: batch })
 
   convertBalance(run.key, report)
   const { rowsIn, accepted, rejected, reasons, examples } = report
-  const counts = { contractVersion, rowsIn, accepted, rejected, reasons, examples, spanConvert, convertBatch: batch }
+  const counts = { contractVersion, rowsIn, accepted, rejected, reasons, examples, convertBatch: batch }
   if (report.rejects) {
     const { bucket, key } = parseS3(report.rejects.uri)
     await objects.copy(
@@ -111,7 +111,7 @@ export async function settleConverted(
   }
   const limit = deps.contracts.get(dataset)?.maxRejectShare ?? 1
   const problem = tooManyRejects(run.key, report, limit)
-  if (problem) return await refuse(deps, run, problem, leave, { ...counts, accepted: 0 })
+  if (problem) return await refuse(deps, run, problem, leave, { ...counts, spanConvert: span(), accepted: 0 })
 
   const published = await publish(deps, run, {
     zone: 'processing',
@@ -123,6 +123,7 @@ export async function settleConverted(
     effects: () => ({
       run: {
         ...counts,
+        spanConvert: span(),
         state: 'converted',
         parts: report.parts.length,
         processingRows: sum(report.parts.map(({ rows }) => rows)),
@@ -131,7 +132,10 @@ export async function settleConverted(
     }),
   })
   if (published.outcome === 'superseded')
-    await endRun(ledger, run, 'superseded', { code: 'superseded', message: published.why }, [leave], counts)
+    await endRun(ledger, run, 'superseded', { code: 'superseded', message: published.why }, [leave], {
+      ...counts,
+      spanConvert: span(),
+    })
 }
 
 async function refuse(deps: ConvertDeps, run: Run, problem: Problem, leave: Write, more: Partial<Run>) {

@@ -34,7 +34,9 @@ export type SettleStage = JobStage & {
 }
 
 /** When dispatch took the batch up, and the job's own part of that. */
-export type JobTimes = Pick<Span, 'jobStartedAt' | 'workStartedAt' | 'jobEndedAt' | 'jobRunId'> & { startedAt: string }
+export type JobTimes = Pick<Span, 'jobStartedAt' | 'workStartedAt' | 'workEndedAt' | 'jobEndedAt' | 'jobRunId'> & {
+  startedAt: string
+}
 
 /** What a run that failed in a job remembers of it: people look for the job's log. */
 const traceOf = (run: Run, stage: JobStage['stage'], batch: string, times: JobTimes): Partial<Run> =>
@@ -93,7 +95,7 @@ export async function settle(
       await leaveToNext(ledger, queue, batch)
       throw error
     }
-    await failAll(ledger, queue, slot, error)
+    await failAll(ledger, stage.stage, queue, slot, error)
     await release(ledger, queue, batch)
     return true
   }
@@ -160,7 +162,8 @@ async function settleAll(
     startedAt: slot.startedAt,
     jobStartedAt: status?.startedAt ?? report.startedAt,
     workStartedAt: report.startedAt,
-    jobEndedAt: report.endedAt,
+    workEndedAt: report.endedAt,
+    jobEndedAt: status?.endedAt ?? report.endedAt,
     jobRunId: status?.id ?? slot.jobRunId,
   }
   const lastAttempt = isLast(slot)
@@ -211,12 +214,15 @@ const leaveToNext = (ledger: Ledger, queue: QueueName, batch: string) =>
     { update: slotKey(queue), remove: ['settlingUntil'], when: [{ attribute: 'batch', is: 'equal', to: batch }] },
   ])
 
-async function failAll(ledger: Ledger, queue: QueueName, slot: Slot, error: unknown) {
+async function failAll(ledger: Ledger, stage: JobStage['stage'], queue: QueueName, slot: Slot, error: unknown) {
   for (const item of slot.items) {
     const leave: Write = { delete: { pk: queuePk(queue), sk: item.sk }, when: [{ attribute: 'pk', is: 'present' }] }
     const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
     if (!run || isOver(run, queue.stage)) await ledger.table.write([leave])
-    else await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave])
+    else {
+      const trace = traceOf(run, stage, slot.batch, { startedAt: slot.startedAt, jobRunId: slot.jobRunId })
+      await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave], trace)
+    }
   }
 }
 

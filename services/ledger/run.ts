@@ -24,6 +24,9 @@ export type Span = {
   jobStartedAt?: string
   /** As the job says it: the first of its own instants. */
   workStartedAt?: string
+  /** As the job says it: the last of them, before Glue had its machines back. */
+  workEndedAt?: string
+  /** As Glue says it; of the catalog, when the end of its crawl was taken up. */
   jobEndedAt?: string
   endedAt?: string
   /** Glue's id of the job run. */

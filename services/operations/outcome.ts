@@ -25,7 +25,7 @@ const stageTime = (stage: string, span: Span | undefined): StageTime[] =>
           stage,
           waited: milliseconds(span.queuedAt, span.startedAt),
           starting: milliseconds(span.startedAt, span.workStartedAt),
-          working: milliseconds(span.workStartedAt, span.jobEndedAt),
+          working: milliseconds(span.workStartedAt, span.workEndedAt ?? span.jobEndedAt),
           job: milliseconds(span.jobStartedAt, span.jobEndedAt),
           took: milliseconds(span.queuedAt, span.endedAt),
         },

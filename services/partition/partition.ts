@@ -224,8 +224,11 @@ export async function settlePartitioned(
 ): Promise<void> {
   const { ledger, deliveryBucket, contracts } = deps
   const span = { ...times, queuedAt: run.spanPartition?.queuedAt ?? times.startedAt }
-  if (report.refusal)
-    return await endRun(ledger, run, 'superseded', { code: 'superseded', message: report.refusal.message }, [leave])
+  const superseded = (problem: Problem) => {
+    const spanPartition = { ...span, endedAt: ledger.instant() }
+    return endRun(ledger, run, 'superseded', problem, [leave], { spanPartition, partitionBatch: batch })
+  }
+  if (report.refusal) return await superseded({ code: 'superseded', message: report.refusal.message })
   // The first stage publishes before it tells the ledger: for a moment, its count may be missing.
   if (run.accepted === undefined)
     throw new TryAgain('not_yet_converted', `${run.key} has no count of accepted rows yet.`)
@@ -262,5 +265,5 @@ export async function settlePartitioned(
   })
   if (published.outcome !== 'superseded') return
   const replaced = { code: 'superseded', message: published.why }
-  await endRun(ledger, run, 'superseded', published.why === other?.message ? other : replaced, [leave])
+  await superseded(published.why === other?.message ? other : replaced)
 }

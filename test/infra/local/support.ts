@@ -232,6 +232,39 @@ export async function states(endpoint: string, action: string, body: object): Pr
   return JSON.parse(text)
 }
 
+/** The resources of a function in JavaScript that is actively traced, and whose role may do nothing. */
+export function functionOf(FunctionName: string, ZipFile: string): Resources {
+  const trust = { Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { Service: 'lambda.amazonaws.com' } }
+  const AssumeRolePolicyDocument = { Version: '2012-10-17', Statement: [trust] }
+  const Properties = {
+    FunctionName,
+    Runtime: 'nodejs24.x',
+    Handler: 'index.handler',
+    Role: { 'Fn::GetAtt': ['Role', 'Arn'] },
+    Code: { ZipFile },
+    Timeout: 20,
+    TracingConfig: { Mode: 'Active' },
+  }
+  return {
+    Role: { Type: 'AWS::IAM::Role', Properties: { AssumeRolePolicyDocument } },
+    Function: { Type: 'AWS::Lambda::Function', Properties },
+  }
+}
+
+/** What a function answers to a call of root, by hand, so that its client need not be installed. */
+// biome-ignore lint/suspicious/noExplicitAny: whatever a function answers
+export async function invoke(endpoint: string, name: string, event: object = {}): Promise<any> {
+  const credential = `test/20260101/${localRegion}/lambda/aws4_request`
+  const response = await fetch(`${endpoint}/2015-03-31/functions/${name}/invocations`, {
+    method: 'POST',
+    headers: { authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=none` },
+    body: JSON.stringify(event),
+  })
+  const text = await response.text()
+  if (!response.ok || response.headers.has('x-amz-function-error')) throw new Error(`${name} failed: ${text}`)
+  return JSON.parse(text)
+}
+
 /** Processes whose command line or environment names this text (Linux), or whose command line does (elsewhere). */
 export function processesNaming(text: string): string[] {
   const out = execFileSync('ps', [

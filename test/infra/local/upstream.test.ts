@@ -4,7 +4,19 @@ import { Athena } from '@aws-sdk/client-athena'
 import { EventBridge } from '@aws-sdk/client-eventbridge'
 import { afterAll, describe, expect, it } from 'vitest'
 import { clientConfig, localAccount, localRegion } from '../../../infra/local/runtime.ts'
-import { createRole, eventually, iam, listen, startUpstream, states, tlsOnlyBucket, userWith } from './support.ts'
+import {
+  createRole,
+  createStack,
+  eventually,
+  functionOf,
+  iam,
+  invoke,
+  listen,
+  startUpstream,
+  states,
+  tlsOnlyBucket,
+  userWith,
+} from './support.ts'
 import { Bucket, createOrders, DatabaseName, order, query } from './tables.ts'
 
 const upstream = await startUpstream()
@@ -168,6 +180,18 @@ describe('upstream MiniStack still', () => {
   it('does not know StartMessageMoveTask (sqs_move_tasks)', async () => {
     const SourceArn = `arn:aws:sqs:${localRegion}:${localAccount}:any`
     await expect(sqs.startMessageMoveTask({ SourceArn })).rejects.toThrow('StartMessageMoveTask is not valid')
+  })
+
+  it('has no X-Ray (xray)', async () => {
+    const authorization = `AWS4-HMAC-SHA256 Credential=test/20260101/${localRegion}/xray/aws4_request, Signature=none`
+    const call = await fetch(`${upstream.endpoint}/TraceSegments`, { method: 'POST', headers: { authorization } })
+    expect(await call.text()).toContain('Unsupported service: xray')
+  })
+
+  it('tells a function no AWS_EXECUTION_ENV (lambda_execution_env)', async () => {
+    const code = 'exports.handler = async () => Object.keys(process.env)'
+    await createStack(upstream, 'function', functionOf('names', code), {})
+    expect(await invoke(upstream.endpoint, 'names')).not.toContain('AWS_EXECUTION_ENV')
   })
 
   it('evaluates no expression of a distributed map (sfn_map_jsonata)', async () => {
