@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { XRay } from '@aws-sdk/client-xray'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { clientConfig } from '../../infra/local/runtime.ts'
 import { landfall, main, type Said } from '../services/cli/landfall.ts'
@@ -88,6 +89,26 @@ describe.sequential('a file with bad rows', () => {
     expect(json.run.runId).toMatch(new RegExp(`^${id}`))
     for (const attribute of ['pk', 'sk', 'listing']) expect(json.run).not.toHaveProperty(attribute)
     expect(json).toMatchObject({ inTable: true, balance: { holds: true, inDelivery: 38 }, others: [] })
+  }, 60_000)
+
+  it('has its time drawn by trace, from the ledger, and from X-Ray what was sent there', async () => {
+    const { code, out } = await said('trace', 'data/sales/shop.csv')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^landed to queryable [\d.]+ s: .*starting [\d.]+, working [\d.]+,/m)
+    const lines = out.split('\n')
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+    const stages = lines.flatMap((line) => /^(\w+) +[\d.]+ s +[\d.]+ s +─+$/.exec(line)?.[1] ?? [])
+    expect(stages).toEqual(['convert', 'partition', 'catalog'])
+    for (const part of ['starting', 'job', 'working', 'publishing', 'crawl'])
+      expect(out).toMatch(new RegExp(`^ +${part} +[\\d.]+ s +[\\d.]+ s +[▒█]+$`, 'm'))
+
+    const documents = JSON.parse((await said('trace', 'data/sales/shop.csv', '--json')).out) as object[]
+    const xray = new XRay(clientConfig(chain.runtime.endpoint))
+    const TraceSegmentDocuments = documents.map((document) => JSON.stringify(document))
+    expect((await xray.putTraceSegments({ TraceSegmentDocuments })).UnprocessedTraceSegments).toEqual([])
+    const read = await said('trace', 'data/sales/shop.csv', '--xray')
+    expect(read.out).toMatch(/^[\s\S]+\n\nX-Ray's trace 1-[0-9a-f]{8}-[0-9a-f]{24}\n$/)
+    expect(read.out.startsWith(out.trimEnd())).toBe(true)
   }, 60_000)
 
   it('has its bad rows told by rejects, and given as a CSV that lands well once it is mended', async () => {
