@@ -77,6 +77,11 @@ export interface Config {
    */
   rerunSchedule: Record<string, string>
 
+  /**
+   * Share of the runs whose trace goes to X-Ray when they end, 0 to 1. At 0 nothing is traced, functions neither. A run's trace
+   * has some five segments; X-Ray's price is by trace.
+   */
+  traceSampling: number
   logRetention: RetentionDays
   logLevel: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
   alarms: boolean
@@ -109,6 +114,7 @@ export const aws: Config = {
   resultsExpire: Duration.days(30),
   archiveRetention: Duration.days(90),
   rerunSchedule: {},
+  traceSampling: 1,
   logRetention: RetentionDays.THREE_MONTHS,
   logLevel: 'INFO',
   alarms: true,

@@ -23,6 +23,11 @@ export interface StageFunctionProps {
   function?: Partial<FunctionProps>
 }
 
+function shareOf({ traceSampling }: Config): number {
+  if (traceSampling >= 0 && traceSampling <= 1) return traceSampling
+  throw new Error(`traceSampling is ${traceSampling}: expected a share of the runs, 0 to 1.`)
+}
+
 /** A stage's function: its role holds the given rights, its own log group, X-Ray, and nothing else. */
 export function stageFunction(scope: Construct, props: StageFunctionProps): LambdaFunction {
   const { name, config, code, environment, rights } = props
@@ -38,6 +43,7 @@ export function stageFunction(scope: Construct, props: StageFunctionProps): Lamb
   logGroup.grantWrite(role)
   for (const right of rights) role.addToPolicy(right)
 
+  const isTraced = shareOf(config) > 0
   return new LambdaFunction(scope, 'Function', {
     description: `Landfall: ${name}`,
     runtime: Runtime.NODEJS_24_X,
@@ -46,13 +52,16 @@ export function stageFunction(scope: Construct, props: StageFunctionProps): Lamb
     code: Code.fromAsset(code),
     memorySize: config.memory[name],
     timeout: config.functionTimeout,
-    tracing: Tracing.ACTIVE,
+    // It grants PutTraceSegments, too, by which the traces of runs are sent.
+    tracing: isTraced ? Tracing.ACTIVE : Tracing.DISABLED,
     ...props.function,
     role,
     logGroup,
     environment: {
       POWERTOOLS_SERVICE_NAME: name,
       LOG_LEVEL: config.logLevel,
+      TRACE_SAMPLING: String(config.traceSampling),
+      ...(!isTraced && { POWERTOOLS_TRACE_ENABLED: 'false' }),
       ...config.environment,
       ...environment,
     },

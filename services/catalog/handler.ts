@@ -2,7 +2,7 @@ import { CrawlEnded } from '../../events/crawl-ended.ts'
 import { DeliveryChanged } from '../../events/delivery-changed.ts'
 import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
 import { CatalogEnv, readEnv } from '../lambda/env.ts'
-import { on, stage } from '../lambda/stage.ts'
+import { on, stage, step } from '../lambda/stage.ts'
 import { markDirty } from '../ledger/catalog-state.ts'
 import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from './catalog.ts'
 import { endRerun } from './end-rerun.ts'
@@ -27,7 +27,7 @@ export const handler = stage(
       const deps = wired()
       const [dataset] = Object.entries(deps.crawlers).find(([, crawler]) => crawler === detail.crawlerName) ?? []
       if (!dataset) return undefined
-      await crawlEnded(deps, dataset)
+      await step('compare', () => crawlEnded(deps, dataset), { dataset })
       await endRerun(deps, dataset)
       await wake(deps, dataset)
       return undefined

@@ -5,7 +5,7 @@ import { dispatch } from '../jobs/dispatch.ts'
 import { arrivalOf, rerunArrival } from '../jobs/intake.ts'
 import { jobEnded } from '../jobs/job-ended.ts'
 import { ConvertEnv, readEnv } from '../lambda/env.ts'
-import { on, stage } from '../lambda/stage.ts'
+import { on, stage, step } from '../lambda/stage.ts'
 import { LIVE } from '../ledger/causes.ts'
 import { datasetOf } from '../ledger/ids.ts'
 import { closeOrLeave } from '../rerun/close.ts'
@@ -24,7 +24,9 @@ export const handler = stage(
       // Also for a key that needs no work: it may be the last one that the rerun waits for.
       return datasetOf(event.detail.key)
     }),
-    on(JobEnded, ({ detail }) => jobEnded(wired(), detail.jobRunId)),
+    on(JobEnded, ({ detail }) =>
+      step('settle', () => jobEnded(wired(), detail.jobRunId), { jobRunId: detail.jobRunId }),
+    ),
   ],
   async (dataset) => {
     const { deps, stage } = wired()

@@ -4,6 +4,7 @@ import { contractOf, type DispatchDeps } from '../jobs/dispatch.ts'
 import type { SettleStage } from '../jobs/settle.ts'
 import { contracts, glue, ledger, objects, unique } from '../lambda/clients.ts'
 import type { ConvertEnv } from '../lambda/env.ts'
+import { step } from '../lambda/tracer.ts'
 import { type ConvertDeps, convertInputs, settleConverted } from './convert.ts'
 
 export type ConvertWiring = { deps: DispatchDeps & ConvertDeps; stage: SettleStage }
@@ -29,7 +30,7 @@ export function convertStage(env: z.output<typeof ConvertEnv>): ConvertWiring {
       plan: (dataset) => compile(contractOf(deps.contracts, dataset)),
       size: (dataset) => contractOf(deps.contracts, dataset).engine,
       inputs: (run) => convertInputs(deps, run),
-      settle: (...args) => settleConverted(deps, ...args),
+      settle: (run, ...args) => step('publish', () => settleConverted(deps, run, ...args), { runId: run.runId }),
     },
   }
 }

@@ -2,23 +2,19 @@ import { randomUUID } from 'node:crypto'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
 import { GlueClient } from '@aws-sdk/client-glue'
-import { S3Client } from '@aws-sdk/client-s3'
 import { DescribeExecutionCommand, ExecutionDoesNotExist, SFNClient } from '@aws-sdk/client-sfn'
-import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
+import { XRayClient } from '@aws-sdk/client-xray'
 import { loadContracts } from '../../schemas/contract.ts'
 import { EventBridgeArchives } from '../jobs/archives.ts'
 import { AwsGlue } from '../jobs/glue.ts'
 import { S3Objects } from '../jobs/objects.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import { DynamoTable } from '../ledger/table.ts'
+import { IMPATIENT, sendTo } from '../trace/send.ts'
 import { noteEnd } from './ended.ts'
-
-/** Where an endpoint is named, buckets are paths below it, as emulators serve them. */
-export const s3Client = (config: { endpoint?: string; region?: string } = {}) =>
-  new S3Client({ ...config, forcePathStyle: Boolean(config.endpoint ?? process.env.AWS_ENDPOINT_URL) })
-
-export const documentClient = (client = new DynamoDBClient()) =>
-  DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } })
+import { noting } from './handled.ts'
+import { documentClient, s3Client } from './sdk.ts'
+import { traced } from './tracer.ts'
 
 /** One of each, made at the first call of a cold function and kept. */
 function once<T>(make: () => T): () => T {
@@ -29,14 +25,16 @@ function once<T>(make: () => T): () => T {
   }
 }
 
-export const s3 = once(() => s3Client())
+export const s3 = once(() => traced(s3Client()))
 export const objects = once(() => new S3Objects(s3()))
-export const glue = once(() => new AwsGlue(new GlueClient()))
-export const document = once(() => documentClient())
-export const ledger = (table: string) => new Ledger(new DynamoTable(document(), table), () => new Date(), noteEnd)
-const events = once(() => new EventBridgeClient())
+export const glue = once(() => new AwsGlue(traced(new GlueClient())))
+export const document = once(() => documentClient(traced(new DynamoDBClient())))
+export const ledger = (table: string) =>
+  new Ledger(noting(new DynamoTable(document(), table)), () => new Date(), noteEnd)
+const events = once(() => traced(new EventBridgeClient()))
 export const archives = (archive: string) => new EventBridgeArchives(events(), archive)
-const sfn = once(() => new SFNClient())
+export const sendSegments = once(() => sendTo(traced(new XRayClient(IMPATIENT))))
+const sfn = once(() => traced(new SFNClient()))
 /** Whether an execution of a state machine is still at work. One that AWS has forgotten is not. */
 export async function executionRuns(executionArn: string): Promise<boolean> {
   try {

@@ -38,6 +38,9 @@ export const SweepEnv = z.object({
   ARCHIVE: name,
 })
 
+/** What of it tracing needs; `TRACE_SAMPLING` is the share of runs that are traced. */
+export const TraceEnv = z.object({ LEDGER_TABLE: name, TRACE_SAMPLING: z.coerce.number().min(0).max(1) })
+
 /** How CDK must fill a function's environment: every key, each a string. */
 export type Environment<S extends z.ZodObject> = Record<Extract<keyof z.input<S>, string>, string>
 

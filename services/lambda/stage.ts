@@ -1,6 +1,5 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
-import { Tracer } from '@aws-lambda-powertools/tracer'
 import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware'
 import { ChangeMessageVisibilityCommand, GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
@@ -8,12 +7,13 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import type { z } from 'zod'
 import { tellEnded } from './ended.ts'
 import { LandfallError } from './errors.ts'
+import { annotating, naming, takeHandled } from './handled.ts'
 import { logger } from './logger.ts'
 import { backoff, MAX_RECEIVES } from './receives.ts'
 import { tellers } from './tellers.ts'
+import { step, traced, tracer } from './tracer.ts'
 
-export { logger }
-export const tracer = new Tracer()
+export { logger, step }
 
 export type Received = { lastReceive: boolean; replay?: string }
 /** One kind of event that a stage hears: its schema, and the call. Returns the datasets to dispatch afterwards. */
@@ -27,7 +27,7 @@ export const on = <S extends z.ZodType>({ schema }: { schema: S }, handle: Route
   handle,
 })
 
-const sqs = new SQSClient()
+const sqs = traced(new SQSClient())
 
 /** Without this a message would come back only after the queue's visibility timeout, which must outlast the function. */
 async function comeBack(record: SQSRecord) {
@@ -68,14 +68,30 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
   const base = async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
     const woken = new Map<string, SQSRecord[]>()
     const processor = new BatchProcessor(EventType.SQS)
+    const handled = new Set<string>()
+    takeHandled()
     const response = await processPartialResponse(
       event,
       async (record: SQSRecord) => {
+        let mine: string[] = []
+        const work = async () => {
+          try {
+            return await receive(routes, record)
+          } finally {
+            mine = takeHandled()
+            for (const runId of mine) handled.add(runId)
+          }
+        }
         try {
-          const dataset = await receive(routes, record)
+          const dataset = await step('event', work, () => annotating(mine))
+          if (mine.length > 0) logger.info('An event was handled', naming(mine))
           if (dataset) woken.set(dataset, [...(woken.get(dataset) ?? []), record])
         } catch (error) {
-          logger.error('An event could not be handled and comes back', { ...fields(error), error: error as Error })
+          logger.error('An event could not be handled and comes back', {
+            ...naming(mine),
+            ...fields(error),
+            error: error as Error,
+          })
           await comeBack(record)
           throw error
         }
@@ -85,7 +101,7 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
     )
     for (const [dataset, records] of woken) {
       try {
-        await dispatch?.(dataset)
+        if (dispatch) await step('dispatch', () => dispatch(dataset), { dataset })
       } catch (error) {
         // A wake-up is a hint: what is queued stays queued, and the sweep dispatches it within a minute.
         if (error instanceof LandfallError && error.retryable) {
@@ -103,7 +119,9 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
         }
       }
     }
-    await tellEnded(tellers())
+    for (const runId of takeHandled()) handled.add(runId)
+    for (const [key, value] of Object.entries(annotating([...handled]))) tracer.putAnnotation(key, value)
+    await step('tell', () => tellEnded(tellers()))
     return response
   }
   return middy<SQSEvent, SQSBatchResponse>()

@@ -3,7 +3,7 @@ import { ParquetProcessed } from '../../events/parquet-processed.ts'
 import { dispatch } from '../jobs/dispatch.ts'
 import { jobEnded } from '../jobs/job-ended.ts'
 import { PartitionEnv, readEnv } from '../lambda/env.ts'
-import { on, stage } from '../lambda/stage.ts'
+import { on, stage, step } from '../lambda/stage.ts'
 import { closeOrLeave } from '../rerun/close.ts'
 import { parquetProcessed } from './partition.ts'
 import { partitionStage } from './stage.ts'
@@ -13,7 +13,9 @@ const wired = () => partitionStage(readEnv(PartitionEnv))
 export const handler = stage(
   [
     on(ParquetProcessed, (event, { replay }) => parquetProcessed(wired().deps, event, replay)),
-    on(JobEnded, ({ detail }) => jobEnded(wired(), detail.jobRunId)),
+    on(JobEnded, ({ detail }) =>
+      step('settle', () => jobEnded(wired(), detail.jobRunId), { jobRunId: detail.jobRunId }),
+    ),
   ],
   async (dataset) => {
     const { deps, stage } = wired()

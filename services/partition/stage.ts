@@ -4,6 +4,7 @@ import { contractOf, type DispatchDeps } from '../jobs/dispatch.ts'
 import type { SettleStage } from '../jobs/settle.ts'
 import { contracts, glue, ledger, objects, unique } from '../lambda/clients.ts'
 import type { PartitionEnv } from '../lambda/env.ts'
+import { step } from '../lambda/tracer.ts'
 import { aroundPublishing, type PartitionDeps, partitionInputs, settlePartitioned } from './partition.ts'
 
 export type PartitionWiring = { deps: DispatchDeps & PartitionDeps; stage: SettleStage }
@@ -29,7 +30,7 @@ export function partitionStage(env: z.output<typeof PartitionEnv>): PartitionWir
       plan: (dataset) => compile(contractOf(deps.contracts, dataset)),
       size: (dataset) => contractOf(deps.contracts, dataset).engine,
       inputs: (run) => partitionInputs(deps, run),
-      settle: (...args) => settlePartitioned(deps, ...args),
+      settle: (run, ...args) => step('publish', () => settlePartitioned(deps, run, ...args), { runId: run.runId }),
       around: aroundPublishing(deps),
     },
   }
