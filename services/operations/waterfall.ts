@@ -3,6 +3,8 @@ export type Document = {
   id: string
   name: string
   parent_id?: string
+  /** Made by X-Ray, for what a remote subsegment has called. */
+  inferred?: boolean
   start_time: number
   end_time?: number
   fault?: boolean
@@ -53,8 +55,10 @@ export type Waterfall = {
 const FIRST: Share[] = ['working', 'publishing', 'settling', 'crawl', 'comparing', 'starting', 'job', 'waiting']
 
 /** @param now epoch milliseconds, up to which it is drawn while it goes on */
-export function waterfallOf(documents: Document[], now: number): Waterfall | undefined {
-  const ids = new Set(documents.map(({ id }) => id))
+export function waterfallOf(all: Document[], now: number): Waterfall | undefined {
+  // They would show the same time once more.
+  const documents = all.filter(({ inferred }) => !inferred)
+  const ids = new Set(documents.flatMap(idsOf))
   const isRoot = ({ parent_id }: Document) => parent_id === undefined || !ids.has(parent_id)
   const roots = inOrder(documents.filter(isRoot))
   if (roots.length === 0) return undefined
@@ -72,6 +76,7 @@ export function waterfallOf(documents: Document[], now: number): Waterfall | und
   return { from, ...(to !== undefined && { to }), bars, shares, clamped }
 }
 
+const idsOf = ({ id, subsegments = [] }: Document): string[] => [id, ...subsegments.flatMap(idsOf)]
 const milliseconds = (seconds: number) => Math.round(seconds * 1000)
 const endOf = ({ end_time }: Document) => (end_time === undefined ? undefined : milliseconds(end_time))
 const inOrder = (documents: Document[]) => documents.toSorted((a, b) => a.start_time - b.start_time)

@@ -63,6 +63,13 @@ describe('a waterfall', () => {
     expect(waterfall?.clamped).toEqual(['jobStartedAt of convert'])
   })
 
+  it('leaves out what X-Ray infers, which would show the same time again', () => {
+    const job = document('j', 'job', 1, 3, { namespace: 'remote' })
+    const convert = document('c', 'convert', 1, 3, { parent_id: 'r', subsegments: [job] })
+    const inferred = document('i', 'job', 1, 3, { parent_id: 'j', inferred: true })
+    expect(waterfallOf([root, convert, inferred], NOW)).toEqual(waterfallOf([root, convert], NOW))
+  })
+
   it('draws a run that never came to a stage by itself, and nothing where there is nothing', () => {
     const cause = { exceptions: [{ type: 'not_taken_in', message: 'Denied' }] }
     const bars = waterfallOf([{ ...root, fault: true, cause }], NOW)?.bars
