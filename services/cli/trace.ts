@@ -10,7 +10,7 @@ import { target } from './runtime.ts'
 import { print, shortId } from './screen.ts'
 import { clampedText, LEGEND, picture, type Row, rowsOf, type Scale, sharesText } from './waterfall-text.ts'
 
-/** Members that are drawn; --json has all. */
+/** Members that are drawn; landfall runs has all. */
 const DRAWN = 24
 /** Of what is piped. */
 const PIPED_WIDTH = 80
