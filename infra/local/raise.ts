@@ -14,6 +14,8 @@ export type RaiseOptions = Omit<RuntimeOptions, 'logFile' | 'detached'> & {
   engine?: Engine
   /** Folder of the contracts. @default `schemas/datasets` of the project */
   datasets?: string
+  /** Share of the runs that are traced. @default 1 */
+  traceSampling?: number
 }
 
 /**
@@ -21,7 +23,7 @@ export type RaiseOptions = Omit<RuntimeOptions, 'logFile' | 'detached'> & {
  * Whatever goes wrong, or when `signal` aborts: nothing is left running.
  */
 export async function raise(options: RaiseOptions): Promise<Runtime & { log: string }> {
-  const { name, engine = 'duckdb', datasets, signal, onProgress } = options
+  const { name, engine = 'duckdb', datasets, traceSampling, signal, onProgress } = options
   const env = { ...options.env, ...(engine === 'spark' && (await sparkEnv(onProgress, signal))) }
   const logs = join(stateDir, 'logs', name)
   // Those of the last time, of every job run: they are for looking into what happened now.
@@ -30,7 +32,7 @@ export async function raise(options: RaiseOptions): Promise<Runtime & { log: str
   const log = join(logs, 'runtime.log')
   const runtime = await startRuntime({ ...options, env, logFile: log })
   try {
-    await deployApp(runtime, { engine, datasets, signal, onProgress })
+    await deployApp(runtime, { engine, datasets, traceSampling, signal, onProgress })
     return { ...runtime, log }
   } catch (error) {
     await runtime.stop()
@@ -44,9 +46,10 @@ export async function deployApp(
   {
     engine = 'duckdb',
     datasets,
+    traceSampling = 1,
     signal,
     onProgress,
-  }: Pick<RaiseOptions, 'engine' | 'datasets' | 'signal' | 'onProgress'>,
+  }: Pick<RaiseOptions, 'engine' | 'datasets' | 'traceSampling' | 'signal' | 'onProgress'>,
 ): Promise<void> {
   signal?.throwIfAborted()
   onProgress('Synthesizing the CDK app')
@@ -54,7 +57,7 @@ export async function deployApp(
   const [{ synthesize }, { JOB_CODE, laptop }] = await Promise.all([import('../app.ts'), import('../config.ts')])
   // In the runtime's own folder, which goes with it, however it ends; each time another, as CDK hashes a folder once.
   const assembly = synthesize(
-    laptop({ jobs: JOB_CODE[engine], ...(datasets !== undefined && { datasets }) }),
+    laptop({ jobs: JOB_CODE[engine], traceSampling, ...(datasets !== undefined && { datasets }) }),
     await mkdtemp(join(runDir(runtime.pid), 'assembly-')),
   )
   // Synthesizing holds up everything else, a signal included.

@@ -44,9 +44,7 @@ export const traceTeller =
   ({ ledger, send, share, warn }: TraceDeps): Teller =>
   async (runs) => {
     const earliest = ledger.now().getTime() - MOST_DAYS * 24 * 3_600_000
-    const mine = runs.filter(
-      ({ runId, registeredAt }) => isSampled(runId, share) && Date.parse(registeredAt) > earliest,
-    )
+    const mine = runs.filter((run) => isSampled(run.runId, share) && beganAt(run) > earliest)
     const zipOf = zipsOf(ledger)
     const segments = (await pMap(mine, async (run) => traceOf(run, await zipOf(run)), { concurrency: 8 })).flat()
     const calls = Array.from({ length: Math.ceil(segments.length / MOST_DOCUMENTS) }, (_, i) =>
@@ -56,6 +54,9 @@ export const traceTeller =
     if (refused.length === 0) return
     warn('X-Ray did not take all segments', { segments: segments.length, refused: refused.slice(0, 10) })
   }
+
+const beganAt = ({ cause, landedAt, registeredAt }: Run) =>
+  Math.min(Date.parse(registeredAt), cause === LIVE ? Date.parse(landedAt) : Number.POSITIVE_INFINITY)
 
 /** Members of one zip ask for it once. */
 function zipsOf(ledger: Pick<Ledger, 'run'>) {

@@ -1,5 +1,6 @@
 import { raise } from '../../infra/local/raise.ts'
 import { clientConfig } from '../../infra/local/runtime.ts'
+import type { Run } from '../../services/ledger/run.ts'
 import { connect, type Landfall } from '../../services/operations/connect.ts'
 import { follow } from '../../services/operations/follow.ts'
 import { land } from '../../services/operations/land.ts'
@@ -17,7 +18,7 @@ export const landed: Part = {
 
 const SMALL = 5_000
 
-type Landed = { seconds: number; stages: StageTime[] }
+export type Landed = { seconds: number; stages: StageTime[]; run: Run }
 
 async function runLanded({ rows, runs, quick, say }: Settings): Promise<Found> {
   const rounds = runs ?? (quick ? 1 : 5)
@@ -88,7 +89,8 @@ function goals({ rows, runs, peaks }: { rows: number; runs: Landed[]; peaks: Rec
   return rows === 2_000_000 ? [{ ...time, atMost: 30, aim: 15 }, memory] : [memory]
 }
 
-async function queryable(landfall: Landfall, zip: DataFile | undefined): Promise<Landed> {
+/** Lands a zip with one member, and waits until its rows can be queried. */
+export async function queryable(landfall: Landfall, zip: DataFile | undefined): Promise<Landed> {
   if (!zip) throw new Error('No such zip.')
   const landing = await land(landfall, zip.path, 'sales')
   const [archive, run] = await follow(landfall, [landing], { signal: AbortSignal.timeout(900_000) })
@@ -97,5 +99,5 @@ async function queryable(landfall: Landfall, zip: DataFile | undefined): Promise
     throw new Error(
       `${zip.path} was not delivered: ${run?.problem?.message ?? archive?.problem?.message ?? run?.state}`,
     )
-  return { seconds: milliseconds / 1000, stages: [...stageTimes(archive), ...stageTimes(run)] }
+  return { seconds: milliseconds / 1000, stages: [...stageTimes(archive), ...stageTimes(run)], run }
 }

@@ -11,8 +11,9 @@ import { growth } from './growth.ts'
 import { inflate } from './inflate.ts'
 import { landed } from './landed.ts'
 import { type Found, type Goal, holds, type Part } from './part.ts'
+import { tracing } from './tracing.ts'
 
-const PARTS: Part[] = [engines, inflate, landed, growth]
+const PARTS: Part[] = [engines, inflate, landed, tracing, growth]
 /** What the exit code says. A goal that is missed is no failure: how fast a machine is, is not the program's doing. */
 const EXIT = { measured: 0, failed: 1, wrongUse: 2 } as const
 

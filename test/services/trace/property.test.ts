@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type Segment, type Subsegment, traceOf } from '../../../services/trace/segments.ts'
+import { type Segment, traceOf } from '../../../services/trace/segments.ts'
 import { MOST_BYTES, SegmentDocument } from './document.ts'
 import { isReplay, type Journey, journeys } from './journeys.ts'
+import { all, covered, end, type Node } from './nodes.ts'
 
 /** Worlds in a run of the tests; half of them with a Glue whose clock is up to three seconds off. */
 const WORLDS = Number(process.env.WORLDS ?? 120)
@@ -22,11 +23,6 @@ beforeAll(async () => {
   }
 }, 300_000)
 
-type Node = Segment | Subsegment
-const within = ({ subsegments = [] }: Node): Node[] => subsegments.flatMap((each) => [each, ...within(each)])
-const all = (trace: Segment[]): Node[] => trace.flatMap((segment) => [segment, ...within(segment)])
-const end = ({ start_time, end_time }: Node) => end_time ?? expect.fail(`no end of what began at ${start_time}`)
-
 /** Of every case; what is wrong names the run. */
 function each(say: (one: Case & { root: Segment; stages: Segment[] }) => void, of: Case[] = cases) {
   expect(of.length).toBeGreaterThan(0)
@@ -40,19 +36,6 @@ function each(say: (one: Case & { root: Segment; stages: Segment[] }) => void, o
       throw new Error(`${(error as Error).message}\n${story}`, { cause: error })
     }
   }
-}
-
-/** Seconds of `of` that lie in at least one of these. */
-function covered(of: Node, nodes: Node[]): number {
-  let seconds = 0
-  let last = of.start_time
-  for (const { from, to } of nodes
-    .map((node) => ({ from: node.start_time, to: end(node) }))
-    .sort((a, b) => a.from - b.from)) {
-    seconds += Math.max(0, to - Math.max(from, last))
-    last = Math.max(last, to)
-  }
-  return seconds
 }
 
 describe(`traces of all that happens in ${WORLDS} worlds`, () => {
