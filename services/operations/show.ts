@@ -90,11 +90,13 @@ export async function show(books: Books, text: string): Promise<Shown> {
   }
 }
 
-async function zipOf({ ledger }: Books, { dataset, zip }: Run): Promise<Run | undefined> {
+/** The zip that a run's source came in. */
+export async function zipOf({ ledger }: Books, { dataset, zip }: Run): Promise<Run | undefined> {
   return zip && (await ledger.run({ dataset, sourceId: sourceIdOf(zip.key), runId: zip.runId }))
 }
 
-async function membersOf({ ledger }: Books, zip: Run): Promise<MemberRun[]> {
+/** A zip's members, with what became of each. */
+export async function membersOf({ ledger }: Books, zip: Run): Promise<MemberRun[]> {
   const refs = memberRuns(zip)
   return await pMap(
     zip.members ?? [],
@@ -135,7 +137,8 @@ function jobsOf({ convertBatch, partitionBatch, spanConvert, spanPartition }: Ru
   ]
 }
 
-async function nowOf({ ledger }: Books, run: Run): Promise<Now | undefined> {
+/** Where an open run is: what its spans say only when the stage has settled it. */
+export async function nowOf({ ledger }: Books, run: Run): Promise<Now | undefined> {
   if (hasEnded(run.state)) return undefined
   const { dataset, state } = run
   if (state === 'extracting') return { stage: 'unzip', doing: 'works', since: run.registeredAt }
