@@ -66,7 +66,7 @@ export class Stateless extends Stack {
         DELIVERY_BUCKET,
         QUARANTINE_BUCKET,
       } satisfies Environment<typeof UnzipEnv>,
-      rights: unzipRights(stateful),
+      rights: unzipRights(this, stateful),
       wakesOn: {
         ZipLanded: ZipLanded.pattern({ bucket: RAW_BUCKET }),
         RerunAsked: RerunAsked.pattern({ bucket: RAW_BUCKET, prefix: ZipLanded.prefix }),

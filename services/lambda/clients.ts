@@ -6,10 +6,12 @@ import { S3Client } from '@aws-sdk/client-s3'
 import { DescribeExecutionCommand, ExecutionDoesNotExist, SFNClient } from '@aws-sdk/client-sfn'
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb'
 import { loadContracts } from '../../schemas/contract.ts'
+import { putEvents } from '../events/put.ts'
 import { EventBridgeArchives } from '../jobs/archives.ts'
 import { AwsGlue } from '../jobs/glue.ts'
 import { S3Objects } from '../jobs/objects.ts'
 import { Ledger } from '../ledger/ledger.ts'
+import { DynamoListing } from '../ledger/listing.ts'
 import { DynamoTable } from '../ledger/table.ts'
 import { noteEnd } from './ended.ts'
 
@@ -34,7 +36,10 @@ export const objects = once(() => new S3Objects(s3()))
 export const glue = once(() => new AwsGlue(new GlueClient()))
 export const document = once(() => documentClient())
 export const ledger = (table: string) => new Ledger(new DynamoTable(document(), table), () => new Date(), noteEnd)
+export const listing = (table: string) => new DynamoListing(document(), table)
 const events = once(() => new EventBridgeClient())
+/** Events of our own, onto the default bus. */
+export const put = once(() => putEvents(events()))
 export const archives = (archive: string) => new EventBridgeArchives(events(), archive)
 const sfn = once(() => new SFNClient())
 /** Whether an execution of a state machine is still at work. One that AWS has forgotten is not. */

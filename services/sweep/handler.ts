@@ -5,6 +5,8 @@ import { readEnv, SweepEnv } from '../lambda/env.ts'
 import { isRefusal } from '../lambda/errors.ts'
 import { logger, scheduled } from '../lambda/stage.ts'
 import type { OpenRerun } from '../ledger/reruns.ts'
+import { waitingEntries } from '../metrics/waiting.ts'
+import { write } from '../metrics/write.ts'
 import { queueOverdue } from '../partition/partition.ts'
 import { partitionStage } from '../partition/stage.ts'
 import { unheardReplays } from './replays.ts'
@@ -42,5 +44,6 @@ export const handler = scheduled(async () => {
     if (isRefusal(error)) errors.push(error)
     else logger.info('The sweep leaves replays to the next', { error: error as Error })
   }
+  for (const dataset of contracts().keys()) write(await waitingEntries(catalog.ledger, dataset))
   if (errors.length > 0) throw new AggregateError(errors, `The sweep could not finish ${errors.length} of its checks`)
 })
