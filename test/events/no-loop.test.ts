@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { CrawlEnded } from '../../events/crawl-ended.ts'
 import { CsvLanded } from '../../events/csv-landed.ts'
 import { DeliveryChanged } from '../../events/delivery-changed.ts'
+import { FileOverdue } from '../../events/file-overdue.ts'
 import { JobEnded } from '../../events/job-ended.ts'
 import { ParquetProcessed } from '../../events/parquet-processed.ts'
 import { RerunAsked } from '../../events/rerun-asked.ts'
@@ -152,6 +153,10 @@ it('that a run ended is heard by no stage, whose own end that would be, also of 
   const ended = RunEnded.sample()
   for (const key of [landed, member])
     expect(await heardBy({ ...ended, detail: { ...ended.detail, bucket: 'raw', key } })).toEqual([])
+})
+
+it('that a file is overdue is heard by no stage', async () => {
+  expect(await heardBy(FileOverdue.sample())).toEqual([])
 })
 
 it('nothing else of our own is heard', async () => {
