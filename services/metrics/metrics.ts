@@ -24,6 +24,8 @@ export const METRICS = {
   QueueAge: { unit: 'Seconds', by: ['stage'] },
   /** CSVs that have not come to an end for too long, wherever they are. Absent while there are none. */
   OpenRunsTooOld: { unit: 'Count', by: [] },
+  /** Changes of the delivery zone that no crawl has seen yet. Absent while there are none. */
+  CatalogBehind: { unit: 'Count', by: [] },
   /** Expected files that did not come, or came too small: once each. */
   OverdueFiles: { unit: 'Count', by: [] },
 } as const satisfies Record<string, { unit: 'Count' | 'Bytes' | 'Seconds' | 'Milliseconds'; by: readonly string[] }>

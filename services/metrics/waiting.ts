@@ -1,5 +1,6 @@
 import { BATCH_SOURCES } from '../jobs/dispatch.ts'
 import { readSlot } from '../jobs/settle.ts'
+import { catalogState } from '../ledger/catalog-state.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { duePk, queuePk } from '../ledger/queue.ts'
 import type { Entry } from './metrics.ts'
@@ -35,6 +36,11 @@ export async function waitingEntries(ledger: Ledger, dataset: string): Promise<E
     }
   }
   note(await ledger.table.query(duePk(dataset), 'ITEM#', MOST))
-  if (tooOld.size > 0) entries.push({ dimensions: { dataset }, values: { OpenRunsTooOld: [tooOld.size] } })
+  const { dirty, crawled } = await catalogState(ledger, dataset)
+  const values = {
+    ...(tooOld.size > 0 && { OpenRunsTooOld: [tooOld.size] }),
+    ...(dirty > crawled && { CatalogBehind: [dirty - crawled] }),
+  }
+  if (Object.keys(values).length > 0) entries.push({ dimensions: { dataset }, values })
   return entries
 }
