@@ -6,6 +6,7 @@ import { ChangeMessageVisibilityCommand, GetQueueUrlCommand, SQSClient } from '@
 import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import type { z } from 'zod'
+import { aboutOf } from './about.ts'
 import { tellEnded } from './ended.ts'
 import { LandfallError } from './errors.ts'
 import { logger } from './logger.ts'
@@ -57,6 +58,14 @@ async function receive(routes: Route[], record: SQSRecord): Promise<string | und
   throw new Error(`No schema of this stage takes the event: ${record.body.slice(0, 500)}`)
 }
 
+function bodyOf({ body }: SQSRecord): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
+}
+
 const fields = (error: unknown) =>
   error instanceof LandfallError ? { code: error.code, retryable: error.retryable } : {}
 
@@ -73,9 +82,17 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
       async (record: SQSRecord) => {
         try {
           const dataset = await receive(routes, record)
+          const about = aboutOf(bodyOf(record), process.env.RAW_BUCKET)
+          // The many of one delivery's objects, whose names have no run, would drown these.
+          if (about.runId) logger.info('An event was handled', about)
           if (dataset) woken.set(dataset, [...(woken.get(dataset) ?? []), record])
         } catch (error) {
-          logger.error('An event could not be handled and comes back', { ...fields(error), error: error as Error })
+          logger.error('An event could not be handled and comes back', {
+            ...aboutOf(bodyOf(record), process.env.RAW_BUCKET),
+            receives: record.attributes.ApproximateReceiveCount,
+            ...fields(error),
+            error: error as Error,
+          })
           await comeBack(record)
           throw error
         }
