@@ -43,7 +43,7 @@ export function parseContract(json: unknown, file = 'contract'): Contract {
   if (parsed.success) return parsed.data
   throw new ContractError(
     file,
-    parsed.error.issues.map((issue) => describe(issue, json)),
+    parsed.error.issues.flatMap(innermost).map((issue) => describe(issue, json)),
   )
 }
 
@@ -79,6 +79,15 @@ function claimTables(contract: Contract, file: string, taken: Map<string, string
       ])
     taken.set(`${database}.${name}`, `dataset ${contract.dataset}`)
   }
+}
+
+/** Of a value that may be one thing or another, what is wrong inside the one that it is, if it is one of them at all. */
+function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const meant = issue.errors.find((issues) =>
+    issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
+  )
+  return meant ? meant.flatMap((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] })) : [issue]
 }
 
 function describe(issue: z.core.$ZodIssue, json: unknown) {

@@ -249,3 +249,16 @@ describe('rerun', () => {
     ])
   })
 })
+
+describe('events', () => {
+  it('of our own are put by every function, in our name only, and by no job or crawler', () => {
+    const may = runners.filter(({ name }) => places(name, 'events:PutEvents').length > 0)
+    expect(may.map(({ name }) => name).sort()).toEqual(['Catalog', 'Convert', 'Partition', 'Rerun', 'Sweep', 'Unzip'])
+    for (const { name, statements } of may) {
+      const [put, ...others] = statements.filter(({ Action }) => list(Action).includes('events:PutEvents'))
+      expect([name, others]).toEqual([name, []])
+      expect(text(put?.Resource)).toMatch(/:event-bus\/default$/)
+      expect(put?.Condition).toEqual({ 'ForAllValues:StringEquals': { 'events:source': ['landfall'] } })
+    }
+  })
+})
