@@ -3,6 +3,7 @@ import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { Contract } from '../../schemas/contract.ts'
 import { partitionOfFolder } from '../../schemas/hive.ts'
 import { deliveryPrefix, physicalTable } from '../../schemas/locations.ts'
+import { sharesOf } from '../cost/shares.ts'
 import type { CatalogPartition, Glue } from '../jobs/glue.ts'
 import type { Objects } from '../jobs/objects.ts'
 import { inWords, isRefusal, TryAgain } from '../lambda/errors.ts'
@@ -20,6 +21,7 @@ import { isMeant, noteSkipped, tableReplayed } from '../ledger/causes.ts'
 import { deliveredTo, parseDeliveryKey } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, queuePk } from '../ledger/queue.ts'
+import type { Span } from '../ledger/run.ts'
 import { keepView } from './view.ts'
 
 export type CatalogDeps = {
@@ -197,9 +199,15 @@ export async function compare(deps: CatalogDeps, dataset: string, state?: Catalo
     if (version !== contract.version) present.set(version, new Set(await mendOther(deps, { ...contract, version })))
   await keepView(deps, contract)
   await noRefusal(ledger, dataset)
-  await pMap(waiting, (item) => settleRun(ledger, dataset, item, present.get(item.version ?? 1) ?? new Set(), state), {
-    concurrency: 16,
-  })
+  const shares = sharesOf(waiting)
+  await pMap(
+    waiting,
+    (item, i) => {
+      const crawl = { startedAt: state?.crawlStartedAt, ...(state?.crawlStartedAt && { share: shares[i] }) }
+      return settleRun(ledger, dataset, item, present.get(item.version ?? 1) ?? new Set(), crawl)
+    },
+    { concurrency: 16 },
+  )
   return repair
 }
 
@@ -227,7 +235,13 @@ async function mendOther(deps: CatalogDeps, contract: Contract): Promise<string[
   return (await mend(deps, contract)).folders
 }
 
-async function settleRun(ledger: Ledger, dataset: string, item: Queued, present: Set<string>, state?: CatalogState) {
+async function settleRun(
+  ledger: Ledger,
+  dataset: string,
+  item: Queued,
+  present: Set<string>,
+  crawl: Pick<Span, 'startedAt' | 'share'>,
+) {
   const ref = { dataset, sourceId: item.sourceId, runId: item.runId }
   const place = { pk: queuePk({ stage: 'catalog', dataset }), sk: item.sk }
   const [run, head] = await Promise.all([ledger.run(ref), ledger.head(ref)])
@@ -235,7 +249,7 @@ async function settleRun(ledger: Ledger, dataset: string, item: Queued, present:
   const endedAt = ledger.instant()
   const leave = [{ delete: place, when: [{ attribute: 'pk', is: 'present' } as const] }]
   const queuedAt = run.spanCatalog?.queuedAt ?? endedAt
-  const spanCatalog = { queuedAt, startedAt: state?.crawlStartedAt, endedAt }
+  const spanCatalog = { queuedAt, ...crawl, endedAt }
   if (head?.deliveryRun !== item.runId) {
     const message = `The rows of this version of ${run.key} were replaced or withdrawn before they were queryable.`
     await ledger.update(

@@ -22,9 +22,15 @@ export const PartitionEnv = z.object({
   STAGING_BUCKET: name,
   PROCESSING_BUCKET: name,
   DELIVERY_BUCKET: name,
+  QUARANTINE_BUCKET: name,
   JOB_NAME: name,
 })
-export const CatalogEnv = z.object({ LEDGER_TABLE: name, DELIVERY_BUCKET: name, CRAWLERS: crawlers })
+export const CatalogEnv = z.object({
+  LEDGER_TABLE: name,
+  DELIVERY_BUCKET: name,
+  QUARANTINE_BUCKET: name,
+  CRAWLERS: crawlers,
+})
 export const SweepEnv = z.object({
   ...books,
   STAGING_BUCKET: name,
@@ -37,6 +43,9 @@ export const SweepEnv = z.object({
   /** ARN of the archive of object events. */
   ARCHIVE: name,
 })
+
+/** What telling of ended runs needs, in each function in which a run may end. */
+export const HistoryEnv = z.object({ LEDGER_TABLE: name, QUARANTINE_BUCKET: name })
 
 /** How CDK must fill a function's environment: every key, each a string. */
 export type Environment<S extends z.ZodObject> = Record<Extract<keyof z.input<S>, string>, string>

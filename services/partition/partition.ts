@@ -225,7 +225,10 @@ export async function settlePartitioned(
   const { ledger, deliveryBucket, contracts } = deps
   const span = { ...times, queuedAt: run.spanPartition?.queuedAt ?? times.startedAt }
   if (report.refusal)
-    return await endRun(ledger, run, 'superseded', { code: 'superseded', message: report.refusal.message }, [leave])
+    return await endRun(ledger, run, 'superseded', { code: 'superseded', message: report.refusal.message }, [leave], {
+      spanPartition: { ...span, endedAt: ledger.instant() },
+      partitionBatch: batch,
+    })
   // The first stage publishes before it tells the ledger: for a moment, its count may be missing.
   if (run.accepted === undefined)
     throw new TryAgain('not_yet_converted', `${run.key} has no count of accepted rows yet.`)
@@ -262,5 +265,8 @@ export async function settlePartitioned(
   })
   if (published.outcome !== 'superseded') return
   const replaced = { code: 'superseded', message: published.why }
-  await endRun(ledger, run, 'superseded', published.why === other?.message ? other : replaced, [leave])
+  await endRun(ledger, run, 'superseded', published.why === other?.message ? other : replaced, [leave], {
+    spanPartition: { ...span, endedAt: ledger.instant() },
+    partitionBatch: batch,
+  })
 }
