@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core'
+import { MEMORY_MB } from '../services/lambda/memory.ts'
 import type { Engine } from './engine.ts'
 
 /** The project's root. CDK and esbuild get absolute paths from it, whatever the working directory is. */
@@ -130,7 +131,7 @@ export const aws: Config = {
   alarms: true,
   alarmEmails: [],
   alarmAbove: { landedToQueryable: Duration.minutes(30), queueAge: Duration.hours(2) },
-  memory: { unzip: 1769, convert: 1024, partition: 1024, catalog: 512, sweep: 1024 },
+  memory: MEMORY_MB,
   functionTimeout: Duration.minutes(5),
   visibilityTimeout: Duration.minutes(6),
   batchSize: 10,

@@ -30,7 +30,7 @@ export const unzipRights = (scope: Construct, stateful: Stateful): PolicyStateme
     objects(DELETE_VERSION, raw, 'landing/', 'data/'),
     objects(DELETE, processing, 'data/'),
     objects(DELETE, delivery, 'data/'),
-    objects(WRITE, quarantine, 'refused/'),
+    objects(WRITE, quarantine, 'refused/', 'runs/'),
   ]
 }
 
@@ -47,7 +47,7 @@ export const convertRights = (scope: Construct, stateful: Stateful, { jobs }: Gl
     objects(READ, processing, 'data/'),
     objects(WRITE, processing, 'data/'),
     objects(DELETE, processing, 'data/'),
-    objects(WRITE, quarantine, 'rejects/', 'refused/'),
+    objects(WRITE, quarantine, 'rejects/', 'refused/', 'runs/'),
   ]
 }
 
@@ -65,13 +65,13 @@ export const partitionRights = (scope: Construct, stateful: Stateful, { jobs }: 
     objects(READ, delivery, 'data/'),
     objects(WRITE, delivery, 'data/'),
     objects(DELETE, delivery, 'data/'),
-    objects(WRITE, quarantine, 'refused/'),
+    objects(WRITE, quarantine, 'refused/', 'runs/'),
   ]
 }
 
 /** The crawler adds partitions and never drops them: what it leaves wrong is repaired through the catalog's own API. */
 export const catalogRights = (scope: Construct, stateful: Stateful, { crawlers }: Glue): PolicyStatement[] => {
-  const { delivery, ledger, contracts } = stateful
+  const { delivery, quarantine, ledger, contracts } = stateful
   const repairs = [
     'glue:GetTable',
     'glue:GetPartitions',
@@ -82,6 +82,7 @@ export const catalogRights = (scope: Construct, stateful: Stateful, { crawlers }
     books(ledger),
     say(scope),
     list(delivery),
+    objects(WRITE, quarantine, 'runs/'),
     glue(
       scope,
       ['glue:StartCrawler', 'glue:GetCrawler'],

@@ -102,6 +102,7 @@ export class Stateless extends Stack {
         STAGING_BUCKET,
         PROCESSING_BUCKET,
         DELIVERY_BUCKET,
+        QUARANTINE_BUCKET,
         JOB_NAME: jobs.partition,
       } satisfies Environment<typeof PartitionEnv>,
       rights: partitionRights(this, stateful, glue),
@@ -114,7 +115,9 @@ export class Stateless extends Stack {
       name: 'catalog',
       config,
       code: functions.catalog,
-      environment: { LEDGER_TABLE, DELIVERY_BUCKET, CRAWLERS } satisfies Environment<typeof CatalogEnv>,
+      environment: { LEDGER_TABLE, DELIVERY_BUCKET, QUARANTINE_BUCKET, CRAWLERS } satisfies Environment<
+        typeof CatalogEnv
+      >,
       rights: catalogRights(this, stateful, glue),
       wakesOn: {
         DeliveryChanged: DeliveryChanged.pattern({ bucket: DELIVERY_BUCKET }),

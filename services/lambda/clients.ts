@@ -32,7 +32,7 @@ export const objects = once(() => new S3Objects(s3()))
 export const glue = once(() => new AwsGlue(traced(new GlueClient())))
 export const document = once(() => documentClient(traced(new DynamoDBClient())))
 export const ledger = (table: string) =>
-  new Ledger(noting(new DynamoTable(document(), table)), () => new Date(), noteEnd)
+  new Ledger(noting(new DynamoTable(document(), table)), () => new Date(), noteEnd, process.env.CODE_VERSION)
 export const listing = (table: string) => new DynamoListing(document(), table)
 const events = once(() => traced(new EventBridgeClient()))
 /** Events of our own, onto the default bus. */

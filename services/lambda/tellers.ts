@@ -1,16 +1,21 @@
 import { detailOf, eventsTeller } from '../events/teller.ts'
+import { history } from '../history/history.ts'
 import { metricsTeller } from '../metrics/teller.ts'
 import { write } from '../metrics/write.ts'
 import { traceTeller } from '../trace/send.ts'
-import { contracts, ledger, put, sendSegments } from './clients.ts'
+import { contracts, ledger, objects, put, sendSegments } from './clients.ts'
 import type { Teller } from './ended.ts'
-import { readEnv, TraceEnv } from './env.ts'
+import { HistoryEnv, readEnv, TraceEnv } from './env.ts'
 import { logger } from './logger.ts'
 
 /** Who is told of the runs that end in a function, in this order. */
 export const tellers = (): Record<string, Teller> => ({
   log: async (runs) => {
     for (const run of runs) logger.info('A run ended', { ...detailOf(run) })
+  },
+  history: (runs) => {
+    const { LEDGER_TABLE, QUARANTINE_BUCKET } = readEnv(HistoryEnv)
+    return history({ ledger: ledger(LEDGER_TABLE), objects: objects(), quarantineBucket: QUARANTINE_BUCKET })(runs)
   },
   metrics: (runs) =>
     metricsTeller({ ledger: ledger(process.env.LEDGER_TABLE ?? ''), datasets: contracts(), write })(runs),

@@ -34,12 +34,17 @@ export class Ledger {
   readonly table: Table
   readonly now: () => Date
   readonly #onEnd: (run: Run) => void
+  readonly #code: string | undefined
 
-  /** @param onEnd is told of each run that comes to its end by a write of this ledger */
-  constructor(table: Table, now: () => Date, onEnd: (run: Run) => void = () => {}) {
+  /**
+   * @param onEnd is told of each run that comes to its end by a write of this ledger
+   * @param code version of the code that writes, for runs to say by which they came to be and to their end
+   */
+  constructor(table: Table, now: () => Date, onEnd: (run: Run) => void = () => {}, code?: string) {
     this.table = table
     this.now = now
     this.#onEnd = onEnd
+    this.#code = code
   }
 
   instant = () => this.now().toISOString()
@@ -107,7 +112,8 @@ export class Ledger {
         ...(head?.zipKey && head.zipRunId && { zip: { key: head.zipKey, runId: head.zipRunId } }),
         ...(replaces && { replaces }),
         ...begins.as,
-        ...(ending && { ...ending, endedAt: at }),
+        ...(this.#code && { code: this.#code }),
+        ...(ending && { ...ending, ...this.#ended(at) }),
       }
       const writes: Write[] = [
         {
@@ -150,6 +156,11 @@ export class Ledger {
     throw new TryAgain('source_contended', `${landed.key} is being registered by many events at once.`)
   }
 
+  #ended = (endedAt: string): Pick<Run, 'endedAt' | 'endedCode'> => ({
+    endedAt,
+    ...(this.#code && { endedCode: this.#code }),
+  })
+
   /** Of which run the table has rows of a source. */
   async #rowsNow(source: SourceRef, head: Head | undefined): Promise<Replaced | undefined> {
     const run = head?.deliveryRun && (await this.run({ ...source, runId: head.deliveryRun }))
@@ -162,7 +173,11 @@ export class Ledger {
   async reopen(run: Run, landed: Landed, end?: Ending): Promise<Run> {
     const when: Write['when'] = [{ attribute: 'state', is: 'equal', to: run.state }]
     const { problem: _, endedAt: __, ...open } = run
-    const again: Run = { ...open, ...landed, ...(end ? { ...end, endedAt: this.instant() } : { state: 'queued' }) }
+    const again: Run = {
+      ...open,
+      ...landed,
+      ...(end ? { ...end, ...this.#ended(this.instant()) } : { state: 'queued' }),
+    }
     const writes: Write[] = [{ put: runItem(again), when }]
     if (!end) writes.push({ put: queueItem('convert', again) }, ...rowReopened(again))
     else writes.push(...endingOf(again, {}))
@@ -210,10 +225,12 @@ export class Ledger {
     remove: string[] = [],
     when: Condition[] = [],
   ): Promise<boolean> {
-    const ending = set.state && hasEnded(set.state) ? endingOf(run, set) : []
-    const written = await this.table.write([{ update: runKey(run), set, remove, when }, ...ending, ...more])
+    const isEnd = set.state !== undefined && hasEnded(set.state)
+    const ending = isEnd ? endingOf(run, set) : []
     // Without the instant it is the failure that is written before a last attempt.
-    if (written && set.endedAt && set.state && hasEnded(set.state)) this.#onEnd(without({ ...run, ...set }, remove))
+    const all = isEnd && set.endedAt ? { ...set, ...this.#ended(set.endedAt) } : set
+    const written = await this.table.write([{ update: runKey(run), set: all, remove, when }, ...ending, ...more])
+    if (written && isEnd && set.endedAt) this.#onEnd(without({ ...run, ...all }, remove))
     return written
   }
 }
