@@ -120,7 +120,7 @@ export class Ledger {
           },
           remove: [
             // Landing a key again is how a person takes its withdrawal back.
-            ...(cause === LIVE && !ending && head?.withdrawnAt ? ['withdrawnAt'] : []),
+            ...(!ending && head?.withdrawnAt ? ['withdrawnAt'] : []),
             ...(kind === 'zip' && !late && !landed.sequencer ? ['sequencer'] : []),
           ],
           when: [
@@ -158,7 +158,12 @@ export class Ledger {
     const { problem: _, endedAt: __, ...open } = run
     const again: Run = { ...open, ...landed, ...(end ? { ...end, endedAt: this.instant() } : { state: 'queued' }) }
     const writes: Write[] = [{ put: runItem(again), when }]
-    if (!end) writes.push({ put: queueItem('convert', again) }, ...rowReopened(again))
+    if (!end)
+      writes.push(
+        { put: queueItem('convert', again) },
+        { update: headKey(run), remove: ['withdrawnAt'] },
+        ...rowReopened(again),
+      )
     else writes.push(...endingOf(again, {}))
     return (await this.table.write(writes)) ? again : ((await this.run(run)) ?? again)
   }
@@ -174,18 +179,17 @@ export class Ledger {
       : run
   }
 
-  /** What `unzip` knows of a member before the member's own event can come. */
+  /** What `unzip` knows of a member before the member's own event can come. What it writes is wanted again. */
   async noteMember(
     member: SourceRef & { bucket: string; key: string },
     zip: { key: string; runId: string },
-    cause: string,
   ): Promise<void> {
     const { bucket, key, dataset, sourceId } = member
     await this.table.write([
       {
         update: headKey(member),
         set: { bucket, key, dataset, sourceId, zipKey: zip.key, zipRunId: zip.runId },
-        ...(cause === LIVE && { remove: ['withdrawnAt'] }),
+        remove: ['withdrawnAt'],
       },
     ])
   }
@@ -208,9 +212,14 @@ export class Ledger {
 }
 
 /** No replay or rerun takes up again what a person has withdrawn. */
-function withdrawnFate({ key }: Landed, cause: string, head: Head | undefined): Ending | undefined {
-  return cause === LIVE || head?.withdrawnAt === undefined ? undefined : withdrawn(key, head.withdrawnAt)
+function withdrawnFate(landed: Landed, cause: string, head: Head | undefined): Ending | undefined {
+  const at = head?.withdrawnAt
+  return cause === LIVE || at === undefined || landedSince(landed, at) ? undefined : withdrawn(landed.key, at)
 }
+
+/** Landed again after it was withdrawn, though its own event may not have been taken in. */
+export const landedSince = ({ landedAt }: Pick<Landed, 'landedAt'>, withdrawnAt: string): boolean =>
+  landedAt > withdrawnAt
 
 export const withdrawn = (key: string, at: string): Ending => ({
   state: 'superseded',

@@ -7,7 +7,7 @@ import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
 import { isRerun, LIVE } from '../ledger/causes.ts'
 import { memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
-import type { Ending } from '../ledger/ledger.ts'
+import { type Ending, type Ledger, landedSince, withdrawn } from '../ledger/ledger.ts'
 import { rowAgain } from '../ledger/reruns.ts'
 import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
 import { extract } from './extract.ts'
@@ -50,13 +50,19 @@ export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void
       await ledger.update(run, { state: 'superseded', problem, endedAt: ledger.instant() })
       return
     }
+    // Withdrawn since it was taken in: its version can be read for as long as the bucket keeps old ones.
+    if (head.withdrawnAt !== undefined && !landedSince(run, head.withdrawnAt)) {
+      await ledger.update(run, { ...withdrawn(run.key, head.withdrawnAt), endedAt: ledger.instant() })
+      return
+    }
     const given = { state: 'failed', problem: notExtracted(run) } as const
     // A rerun is not told: it would end by what may still go well.
     if (lastReceive) await ledger.table.write([{ update: runKey(run), set: given }])
     try {
       const before = head.members ?? []
-      const out = run.cause === LIVE ? [] : await notToBeReplayed(deps, run, before)
-      if (before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
+      const again = run.cause !== LIVE && (await isExtracted(ledger, run))
+      const out = run.cause === LIVE ? [] : await notToBeReplayed(deps, run, before, again)
+      if (again && before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
       const done = CSV.test(run.key) ? await moveCsv(deps, run) : await unzip(deps, run, before, out)
       const endedAt = ledger.instant()
       const told = await ledger.update(
@@ -67,6 +73,8 @@ export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void
             update: headKey(run),
             // What was left out is still this zip's: what withdraws or erases the zip must know of it.
             set: { members: [...done.members, ...out.map(({ member }) => member)], extractedSeq: run.seq },
+            // Landed again, and taken in only now.
+            remove: ['withdrawnAt'],
             when: stillLocked(owner),
           },
         ],
@@ -104,19 +112,31 @@ class Withdrawn extends LandfallError {
   }
 }
 
+/** Whether this version has been extracted before: then a replay or rerun brings nothing new. */
+const isExtracted = async (ledger: Ledger, run: Run): Promise<boolean> =>
+  (await ledger.runs(run)).some(({ versionId, state }) => versionId === run.versionId && state === 'extracted')
+
 type LeftOut = { member: MemberLine; reason: 'withdrawn' | 'landed by itself since' }
 
 /**
  * Members that a replay leaves alone: those whose rows a person wants no more, and those that have landed by themselves since,
- * whose newer rows it would replace. A zip that has just landed brings both back.
+ * whose newer rows it would replace. A zip that has just landed brings both back; so does a rerun of one that nobody could
+ * extract, but for what was withdrawn after it landed.
  */
-async function notToBeReplayed(deps: UnzipDeps, { dataset }: Run, members: MemberLine[]): Promise<LeftOut[]> {
+async function notToBeReplayed(
+  deps: UnzipDeps,
+  { dataset, landedAt }: Run,
+  members: MemberLine[],
+  again: boolean,
+): Promise<LeftOut[]> {
   const { ledger, objects, rawBucket } = deps
   const judged = await pMap(
     members,
     async (member): Promise<LeftOut | undefined> => {
       const head = await ledger.head({ dataset, sourceId: member.sourceId })
-      if (head?.withdrawnAt !== undefined) return { member, reason: 'withdrawn' }
+      const at = head?.withdrawnAt
+      if (at !== undefined && !landedSince({ landedAt }, at)) return { member, reason: 'withdrawn' }
+      if (!again) return undefined
       const current = await objects.head(rawBucket, member.key)
       // Without a version it is what a crash of an extraction left.
       const ours = !current || !member.versionId || current.versionId === member.versionId
@@ -154,7 +174,6 @@ async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: LeftO
           ledger.noteMember(
             { dataset, sourceId: sourceIdOf(member.key), bucket: rawBucket, key: member.key },
             { key: run.key, runId },
-            run.cause,
           ),
         { concurrency: 8 },
       )
@@ -202,10 +221,10 @@ const leaveLanding = ({ objects }: UnzipDeps, { bucket, key, versionId }: Run): 
   objects.removeVersion(bucket, key, versionId)
 
 async function moveCsv({ ledger, objects, rawBucket }: UnzipDeps, run: Run): Promise<Extracted> {
-  const { bucket, key, versionId, etag, bytes, dataset, runId, cause } = run
+  const { bucket, key, versionId, etag, bytes, dataset, runId } = run
   const to = key.replace(/^landing\//, 'data/')
   const sourceId = sourceIdOf(to)
-  await ledger.noteMember({ dataset, sourceId, bucket: rawBucket, key: to }, { key, runId }, cause)
+  await ledger.noteMember({ dataset, sourceId, bucket: rawBucket, key: to }, { key, runId })
   const copy = await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket: rawBucket, key: to })
   return { members: [{ name: key, key: to, sourceId, bytes, versionId: copy.versionId ?? 'null' }] }
 }
