@@ -6,10 +6,11 @@ import { type PublishDeps, stillLocked, withdraw, withSourceLock } from '../jobs
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
 import { isRerun, LIVE } from '../ledger/causes.ts'
-import { memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
+import { datasetOf, memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, landedSince, withdrawn } from '../ledger/ledger.ts'
 import { rowAgain } from '../ledger/reruns.ts'
 import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
+import type { Condition } from '../ledger/table.ts'
 import { extract } from './extract.ts'
 
 export type UnzipDeps = IntakeDeps &
@@ -34,6 +35,26 @@ export const judgeLanded =
 
 /** A zip landed: its members become CSVs in the raw zone. A CSV that landed here moves to where CSVs are read. */
 export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void> {
+  try {
+    await takeUp(deps, arrival)
+  } catch (error) {
+    if (arrival.lastReceive) await giveUp(deps, arrival)
+    throw error
+  }
+}
+
+/** The message goes to the DLQ. A run of it that never came to its extraction, as others held the zip, would stay open for ever. */
+async function giveUp({ ledger }: UnzipDeps, { key, cause, event }: Arrival): Promise<void> {
+  const source = { dataset: datasetOf(key) ?? '', sourceId: sourceIdOf(key) }
+  const version = event?.versionId
+  for (const run of await ledger.runs(source)) {
+    if (run.cause !== cause || hasEnded(run.state) || (version !== undefined && run.versionId !== version)) continue
+    const still: Condition[] = [{ attribute: 'state', is: 'equal', to: run.state }]
+    await ledger.update(run, { state: 'failed', problem: notExtracted(run) }, [], [], still)
+  }
+}
+
+async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
   const { ledger } = deps
   const { lastReceive } = arrival
   const known = await takeIn(deps, arrival, 'zip', judgeLanded(deps.contracts))

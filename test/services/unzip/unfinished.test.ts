@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LOCK_MS } from '../../../services/jobs/publish.ts'
 import { MAX_RECEIVES } from '../../../services/lambda/receives.ts'
 import { memberFolderOf } from '../../../services/ledger/ids.ts'
+import { headKey } from '../../../services/ledger/run.ts'
 import { csv } from '../memory/engine.ts'
 import { type Message, World } from '../memory/world.ts'
 import { zipOf } from './zips.ts'
@@ -131,4 +132,47 @@ it('a rerun takes from a zip, extracted for the first time, what is newer than a
   world.replay('unzip')
   await world.untilQuiet()
   expect(world.rows()).toEqual(['Chad,3', 'Peru,4'])
+})
+
+describe('a zip that others are at work on at each of its attempts', () => {
+  async function contended(rerun: boolean) {
+    const world = new World()
+    const landed = await land(world, { 'a.csv': csv('Chad,1') })
+    world.clock.advance(15 * 60_000)
+    if (rerun) await world.rerun('r', {}, 'landing/sales/')
+    const message = rerun ? (world.messages.pop() ?? expect.fail('no event')) : landed
+    await failed(world, message)
+    const [run] = ofZip(world)
+    if (!run) expect.fail('no run')
+    await world.table.write([{ update: headKey(run), set: { lockOwner: 'me', lockUntil: world.clock.ms + LOCK_MS } }])
+    for (let i = 1; i < MAX_RECEIVES; i++) await world.handle(message)
+    world.messages.length = 0
+    return world
+  }
+
+  it('has failed when its message is in the dead-letter queue', async () => {
+    const world = await contended(false)
+    expect(world.deadLetters).toHaveLength(1)
+    expect(ofZip(world)).toMatchObject([{ state: 'failed', problem: { code: 'unzip_failed' } }])
+    world.clock.advance(LOCK_MS)
+    world.redrive()
+    await world.untilQuiet()
+    expect(ofZip(world)).toMatchObject([{ state: 'extracted' }])
+    expect(world.rows()).toEqual(['Chad,1'])
+  })
+
+  it('is told to its rerun, which ends', async () => {
+    const world = await contended(true)
+    expect(world.deadLetters).toHaveLength(1)
+    await world.untilQuiet()
+    expect(ofZip(world)).toMatchObject([{ state: 'failed', problem: { code: 'unzip_failed' } }])
+  })
+})
+
+it('a zip has failed when its last attempt cannot even look at it, and the others could not read it', async () => {
+  const world = new World()
+  const message = await land(world, { 'a.csv': csv('Chad,1') })
+  await failed(world, message, MAX_RECEIVES - 1, 'send')
+  await failed(world, message, 1, 'head')
+  expect(ofZip(world)).toMatchObject([{ state: 'failed', problem: { code: 'unzip_failed' } }])
 })
