@@ -173,10 +173,16 @@ export class Ledger {
     if (!isUnstarted(run, stage)) return run
     const { problem: _, endedAt: __, ...open } = run
     const state = stage === 'convert' ? 'queued' : 'converted'
-    const failed: Condition[] = [{ attribute: 'state', is: 'equal', to: 'failed' }]
-    return (await this.update(run, { state }, rowReopened(run), ['problem', 'endedAt'], failed))
+    // Not one whose job has failed since: nothing would end it again.
+    const still: Condition[] = [
+      { attribute: 'state', is: 'equal', to: 'failed' },
+      run.endedAt === undefined
+        ? { attribute: 'endedAt', is: 'absent' }
+        : { attribute: 'endedAt', is: 'equal', to: run.endedAt },
+    ]
+    return (await this.update(run, { state }, rowReopened(run), ['problem', 'endedAt'], still))
       ? { ...open, state }
-      : run
+      : ((await this.run(run)) ?? run)
   }
 
   /** What `unzip` knows of a member before the member's own event can come. What it writes is wanted again. */
