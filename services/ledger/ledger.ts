@@ -88,7 +88,9 @@ export class Ledger {
       const at = this.instant()
       // An archived zip uncovers the version before it, whose event may come only now.
       const late = kind === 'zip' && isEarlier(landed, head)
-      const ending = withdrawnFate(landed, cause, head) ?? end ?? (late ? supersededBy(landed.key) : undefined)
+      // Of what failed unseen, too: redriven, it would come after the newer one, by its number.
+      const fate = late && end?.state !== 'refused' ? supersededBy(landed.key) : end
+      const ending = withdrawnFate(landed, cause, head) ?? fate
       const replaces = cause === LIVE ? undefined : await this.#rowsNow(source, head)
       const run: Run = {
         ...landed,

@@ -176,3 +176,14 @@ it('a zip has failed when its last attempt cannot even look at it, and the other
   await failed(world, message, 1, 'head')
   expect(ofZip(world)).toMatchObject([{ state: 'failed', problem: { code: 'unzip_failed' } }])
 })
+
+it('the older of two versions stays out, though nobody could look at either, and the newer was redriven first', async () => {
+  const world = new World()
+  const older = await land(world, { 'a.csv': csv('Chad,1') })
+  const newer = await land(world, { 'a.csv': csv('Chad,2') })
+  for (const message of [newer, older]) await failed(world, message, MAX_RECEIVES, 'head')
+  for (const message of [newer, older]) world.messages.push({ ...message, receives: 0 })
+  await world.untilQuiet()
+  expect(world.rows()).toEqual(['Chad,2'])
+  expect(ofZip(world).map(({ state }) => state)).toEqual(['extracted', 'superseded'])
+})
