@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import pMap from 'p-map'
 import type { Contract } from '../../schemas/contract.ts'
 import { type Arrival, type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
-import { type PublishDeps, stillLocked, withdraw, withSourceLock } from '../jobs/publish.ts'
+import { outdated, type PublishDeps, stillLocked, withdraw, withSourceLock } from '../jobs/publish.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
 import { isRerun, LIVE } from '../ledger/causes.ts'
@@ -71,8 +71,9 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
       await ledger.update(run, { state: 'superseded', problem, endedAt: ledger.instant() })
       return
     }
-    // Withdrawn since it was taken in: its version can be read for as long as the bucket keeps old ones.
-    if (head.withdrawnAt !== undefined && !landedSince(run, head.withdrawnAt)) {
+    // Withdrawn since it was taken in: its version can be read for as long as the bucket keeps old ones. One that is still where
+    // it landed has landed again, and nobody could look at it until now.
+    if (head.withdrawnAt !== undefined && (await outdated(deps, run))) {
       await ledger.update(run, { ...withdrawn(run.key, head.withdrawnAt), endedAt: ledger.instant() })
       return
     }

@@ -98,6 +98,19 @@ describe('a zip that landed again after it was withdrawn, and was not extracted'
     expect((await world.books.head(ofZip(world)[0] ?? expect.fail()))?.withdrawnAt).toBeUndefined()
   })
 
+  it('comes back with its redriven message, though it landed in the second in which it was withdrawn', async () => {
+    const world = new World()
+    world.messages.push(await land(world, { 'a.csv': csv('Chad,1') }))
+    await world.untilQuiet()
+    await world.withdraw(ZIP)
+    world.land(ZIP, await zipOf({ 'a.csv': csv('Chad,2') }))
+    const message = world.messages.pop() ?? expect.fail('no event')
+    await failed(world, message, MAX_RECEIVES, 'head')
+    world.messages.push({ ...message, receives: 0 })
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Chad,2'])
+  })
+
   it.each(CALLS)('comes back with its redriven message, where %s failed', async (call) => {
     const { world, message } = await again(MAX_RECEIVES, call)
     world.messages.push({ ...message, receives: 0 })
