@@ -91,6 +91,8 @@ export class Ledger {
       // Of what failed unseen, too: redriven, it would come after the newer one, by its number.
       const fate = late && end?.state !== 'refused' ? supersededBy(landed.key) : end
       const ending = withdrawnFate(landed, cause, head) ?? fate
+      // When that landed which a rerun could not look at, or found gone, nobody knows: the next event must not seem to be older.
+      const isPlaced = kind === 'zip' && !late && (landed.sequencer !== undefined || !ending)
       const replaces = cause === LIVE ? undefined : await this.#rowsNow(source, head)
       const run: Run = {
         ...landed,
@@ -117,13 +119,13 @@ export class Ledger {
             key: landed.key,
             dataset,
             sourceId: source.sourceId,
-            ...(kind === 'zip' && !late && { landedAt: landed.landedAt }),
-            ...(kind === 'zip' && !late && landed.sequencer && { sequencer: landed.sequencer }),
+            ...(isPlaced && { landedAt: landed.landedAt }),
+            ...(isPlaced && landed.sequencer && { sequencer: landed.sequencer }),
           },
           remove: [
             // Landing a key again is how a person takes its withdrawal back.
             ...(!ending && head?.withdrawnAt ? ['withdrawnAt'] : []),
-            ...(kind === 'zip' && !late && !landed.sequencer ? ['sequencer'] : []),
+            ...(isPlaced && !landed.sequencer ? ['sequencer'] : []),
           ],
           when: [
             head?.seq === undefined

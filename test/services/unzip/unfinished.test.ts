@@ -200,3 +200,33 @@ it('the older of two versions stays out, though nobody could look at either, and
   expect(world.rows()).toEqual(['Chad,2'])
   expect(ofZip(world).map(({ state }) => state)).toEqual(['extracted', 'superseded'])
 })
+
+it('a zip is extracted though a rerun, while nobody could look at it, gave it up first', async () => {
+  const world = new World()
+  world.messages.push(await land(world, { 'a.csv': csv('Chad,1') }))
+  await world.untilQuiet()
+  const live = await land(world, { 'a.csv': csv('Chad,2') })
+  world.clock.advance(15 * 60_000)
+  await world.rerun('r', {}, 'landing/sales/')
+  await failed(world, world.messages.pop() ?? expect.fail('no event'), MAX_RECEIVES, 'head')
+  world.messages.push(live)
+  await world.untilQuiet()
+  expect(world.rows()).toEqual(['Chad,2'])
+})
+
+it('a zip is extracted that landed in the second in which a rerun found the one before it gone', async () => {
+  const world = new World()
+  const first = await land(world, { 'a.csv': csv('Chad,1') })
+  world.clock.advance(15 * 60_000)
+  await world.rerun('r', {}, 'landing/sales/')
+  const [asked] = world.messages.splice(0)
+  await world.handle(first)
+  world.clock.advance(300)
+  await world.handle(asked ?? expect.fail('no event'))
+  world.land(ZIP, await zipOf({ 'a.csv': csv('Chad,2') }))
+  // S3 tells seconds only.
+  for (const message of world.messages)
+    if (message.kind === 'object') message.event.time = message.event.time.replace(/\.\d+Z$/, 'Z')
+  await world.untilQuiet()
+  expect(world.rows()).toEqual(['Chad,2'])
+})
