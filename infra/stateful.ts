@@ -68,7 +68,7 @@ export class Stateful extends Stack {
       deletionProtection: config.protect,
       removalPolicy: config.removal,
     })
-    // For people: runs by time. It lags behind the table, so nothing is claimed or decided by it.
+    // Runs by time, for people. It lags behind the table: see `Listing` for what may be decided by it.
     ledger.addGlobalSecondaryIndex({
       indexName: 'byTime',
       partitionKey: { name: 'listing', type: AttributeType.STRING },

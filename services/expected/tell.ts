@@ -1,4 +1,5 @@
 import type { OwnEvent, PutEvents } from '../events/put.ts'
+import type { OverdueFile } from '../ledger/expected.ts'
 import type { Entry } from '../metrics/metrics.ts'
 import type { Seen } from './overdue.ts'
 import { overdueWords } from './words.ts'
@@ -22,15 +23,20 @@ export async function tellSeen({ warn, write, put }: TellDeps, seen: Seen[]): Pr
   write(
     [...perDataset].map(([dataset, { length }]) => ({ dimensions: { dataset }, values: { OverdueFiles: [length] } })),
   )
-  await put(
-    overdue.map((file): OwnEvent => {
-      const { dataset, due, deadline, cron, prefix, leastBytes, found } = file
-      const small = found && { key: found.key, bytes: found.bytes }
-      const message = overdueWords(file)
-      return {
-        type: 'landfall.overdue',
-        detail: { dataset, due, deadline, cron, prefix, leastBytes, found: small, message },
-      }
-    }),
-  )
+  try {
+    await put(overdue.map(eventOf))
+  } catch (error) {
+    // It is noted in the ledger and will not be news again: the log and the metric have told of it.
+    warn('Overdue files could not be told: events', { files: overdue.length, error: error as Error })
+  }
+}
+
+function eventOf(file: OverdueFile): OwnEvent {
+  const { dataset, due, deadline, cron, prefix, leastBytes, found } = file
+  const small = found && { key: found.key, bytes: found.bytes }
+  const message = overdueWords(file)
+  return {
+    type: 'landfall.overdue',
+    detail: { dataset, due, deadline, cron, prefix, leastBytes, found: small, message },
+  }
 }

@@ -185,3 +185,22 @@ it('is in the log, a metric and an event, which has the words and quotes no row'
   expect(told.detail.message).toBe(logged[0]?.[0])
   expect(FileOverdue.schema.parse(FileOverdue.sample()).detail.dataset).toBe('sales')
 })
+
+it('is in the log and a metric also where the bus takes no event, which is logged', async () => {
+  const world = new Waiting()
+  await world.at('01 01:00')
+  world.clock.ms = Date.parse('2026-01-01T08:01:00.000Z')
+  const seen = await lookForOverdue({ ledger: world.books, listing: world.listing }, world.expecting)
+  const logged: string[] = []
+  const entries: Entry[] = []
+  await tellSeen(
+    {
+      warn: (words) => void logged.push(words),
+      write: (all) => void entries.push(...all),
+      put: () => Promise.reject(new Error('not authorized')),
+    },
+    seen,
+  )
+  expect(logged).toEqual([MISSING.replace('overdue: ', ''), 'Overdue files could not be told: events'])
+  expect(entries).toHaveLength(1)
+})
