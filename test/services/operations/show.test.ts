@@ -82,7 +82,7 @@ describe('show', () => {
     expect(text).toMatch(/^ {2}code +0\.1\.0\+a when it was registered, 0\.1\.0\+b when it ended$/m)
     expect(text).toMatch(/^convert job +0\.0\d{3} +at most 8 DPU for \S+ s, billed as 60 s$/m)
     expect(text).toMatch(/^in all +0\.\d{4}$/m)
-    expect(text).toContain('An estimate, at the list prices of us-east-1, as read on 2026-11-24')
+    expect(text).toContain('An estimate, at list prices as read on 2026-11-24, without regional differences')
     expect(text).toMatch(/Not counted:\s+reading and listing S3; storage; the ledger \(DynamoDB\);/)
     expect(text).toContain('The part of unzip is its share of what the zip cost.')
     expect(await printed(world, 'landing/sales/z.zip')).toMatch(/Its members cost\s+\$0\.\d{4} beside that\./)
