@@ -1,5 +1,5 @@
 import type { Cost } from '../cost/estimate.ts'
-import { NOT_COUNTED, PRICES } from '../cost/prices.ts'
+import { NOT_COUNTED, READ_ON } from '../cost/prices.ts'
 import { table } from './format.ts'
 
 /** To a hundredth of a cent, below that to the digits that say something. */
@@ -13,8 +13,7 @@ export const costTable = ({ usd: all, parts }: Cost): string =>
     ...(parts.length > 1 ? [['in all', usd(all).slice(1), '']] : []),
   ])
 
-const { region, read } = PRICES.jobDpuHour
-const prices = `at the list prices of ${region}, as read on ${read}`
+const prices = `at list prices as read on ${READ_ON}, without regional differences`
 const left = `Not counted: ${NOT_COUNTED.join('; ')}.`
 
 /** How far the figures can be trusted. */

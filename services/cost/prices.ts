@@ -1,8 +1,9 @@
-/** A list price as it was read, in a region whose prices are AWS's lowest or near them. */
+/** A list price as it was read. */
 export type Price = {
   usd: number
   per: string
-  region: string
+  /** Null where the source names none. */
+  region: string | null
   /** AWS's own page, which fills in its figures in the browser. */
   list: string
   /** Where the figure was read, and when. */
@@ -10,10 +11,10 @@ export type Price = {
   read: string
 }
 
-const region = 'us-east-1'
-const read = '2026-11-24'
-const glue = { region, list: 'https://aws.amazon.com/glue/pricing/', read }
-const lambda = { region, list: 'https://aws.amazon.com/lambda/pricing/', read }
+export const READ_ON = '2026-11-24'
+const read = READ_ON
+const glue = { region: null, list: 'https://aws.amazon.com/glue/pricing/', read }
+const lambda = { region: 'us-east-1', list: 'https://aws.amazon.com/lambda/pricing/', read }
 
 /** List prices, without free tiers, discounts and taxes: the only place that knows an amount of money. */
 export const PRICES = {
@@ -42,7 +43,7 @@ export const PRICES = {
   s3Writes: {
     usd: 0.005,
     per: '1,000 writes to S3',
-    region,
+    region: null,
     list: 'https://aws.amazon.com/s3/pricing/',
     source: 'https://c3x.dev/blog/s3-request-fees-explained',
     read,
