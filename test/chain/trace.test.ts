@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GetJobRunCommand, GlueClient, type JobRun } from '@aws-sdk/client-glue'
 import { XRay } from '@aws-sdk/client-xray'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { projectRoot } from '../../infra/local/paths.ts'
+import { projectRoot, stateDir } from '../../infra/local/paths.ts'
 import { clientConfig } from '../../infra/local/runtime.ts'
 import { writeSample } from '../../services/cli/sample.ts'
 import type { Run } from '../../services/ledger/run.ts'
@@ -151,6 +152,30 @@ describe.sequential(`the trace of ${file}`, () => {
   })
 })
 
+describe('the logs of the functions', () => {
+  it('say of each stage which run it was about, and nothing of what is in the file', async () => {
+    const lines = await eventually('the end of the run', async () => {
+      const log = await readFile(join(stateDir, 'logs', 'test-trace', 'runtime.log'), 'utf8')
+      const found = log.split('\n').filter((line) => line.startsWith('{"level"'))
+      return found.some((line) => line.includes('A run has ended') && line.includes(run.runId)) ? found : undefined
+    })
+    const mine = lines.map((line) => JSON.parse(line)).filter(({ runId }) => runId === run.runId)
+    expect([...new Set(mine.map(({ service }) => service))].sort()).toEqual(['catalog', 'convert', 'partition'])
+    expect(mine.find(({ message }) => message === 'A run has ended')).toMatchObject({
+      service: 'catalog',
+      level: 'INFO',
+      dataset: 'sales',
+      sourceId: run.sourceId,
+      state: 'delivered',
+      cause: 'live',
+      xray_trace_id: expect.stringMatching(/^1-/),
+    })
+    const [reject] = run.examples ?? []
+    const values = [reject?.value, 'Cote d', 'Baby Food'].map((value) => value ?? expect.fail('no example of a reject'))
+    for (const line of lines) for (const value of values) expect(line).not.toContain(value)
+  })
+})
+
 describe.sequential('what does not go as usual', () => {
   it('a replay has a trace of its own, which names the run that it repeats', async () => {
     const name = await startReplay(
@@ -186,6 +211,6 @@ describe.sequential('what does not go as usual', () => {
     })
     expect(partsOf(stages.slice(1), 'job')).toMatchObject([{ fault: true, cause: root.cause }])
     expect(root).toMatchObject({ fault: true, annotations: { state: 'failed' } })
-    expect(await found(`fault = true AND annotation.runId = "${failed.runId}"`)).toContain(traceIdOf(failed))
+    expect(await found(`fault AND annotation.runId = "${failed.runId}"`)).toContain(traceIdOf(failed))
   }, 120_000)
 })

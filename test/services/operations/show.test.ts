@@ -49,10 +49,10 @@ describe('show', () => {
     await world.untilQuiet()
     const { times, jobs } = await shown(world, 'data/sales/a.csv')
     expect(times.map(({ stage }) => stage)).toEqual(['convert', 'partition', 'catalog'])
-    // The job of the memory world works in no time, and is settled a second after.
+    // The job of the memory world works in no time, and its run ends a second after.
     expect(times.slice(0, 2)).toEqual([
-      { stage: 'convert', waited: 0, starting: 2000, working: 0, job: 2000, took: 3000 },
-      { stage: 'partition', waited: 0, starting: 3000, working: 0, job: 3000, took: 4000 },
+      { stage: 'convert', waited: 0, starting: 2000, working: 0, job: 3000, took: 3000 },
+      { stage: 'partition', waited: 0, starting: 3000, working: 0, job: 4000, took: 4000 },
     ])
     expect(jobs).toEqual([
       { stage: 'convert', batch: expect.stringMatching(/^sales~/), jobRunId: 'jr_1' },
