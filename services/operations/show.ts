@@ -1,5 +1,6 @@
 import pMap from 'p-map'
 import { partitionOfFolder } from '../../schemas/hive.ts'
+import { type Cost, estimate } from '../cost/estimate.ts'
 import { publishedKeys } from '../jobs/publish.ts'
 import { readSlot } from '../jobs/settle.ts'
 import { sourceIdOf } from '../ledger/ids.ts'
@@ -47,6 +48,10 @@ export type Shown = {
   balance: Balance
   times: StageTime[]
   landedToQueryable?: number
+  /** An estimate at list prices; of a member with its share of its zip's. */
+  cost: Cost
+  /** A zip: what its members cost beside that, as far as they have come. */
+  membersCostUsd?: number
   jobs: Job[]
   now?: Now
   advice?: string
@@ -83,6 +88,8 @@ export async function show(books: Books, text: string): Promise<Shown> {
     balance: balanceOf(run),
     times: [...(zip ? stageTimes(zip) : []), ...stageTimes(run)],
     ...(queryable !== undefined && { landedToQueryable: queryable }),
+    cost: estimate(run, zip),
+    ...(members && { membersCostUsd: members.reduce((sum, { run }) => sum + (run ? estimate(run).usd : 0), 0) }),
     jobs: jobsOf(run),
     ...(now && { now }),
     ...(advice && { advice }),
