@@ -8,7 +8,7 @@ import { EXIT } from './exit.ts'
 import { count, paint, plural, seconds, visible, wrap } from './format.ts'
 import { target } from './runtime.ts'
 import { print, shortId } from './screen.ts'
-import { clampedText, LEGEND, picture, type Row, rowsOf, type Scale, sharesText } from './waterfall-text.ts'
+import { clampedText, LEGEND, picture, type Row, rowsOf, type Scale, sharesText, UNBROKEN } from './waterfall-text.ts'
 
 /** Members that are drawn; landfall runs has all. */
 const DRAWN = 24
@@ -49,7 +49,10 @@ export function traceText(
   const ends = [waterfall, ...family].map(({ to }) => to ?? now.getTime())
   const scale: Scale = { from: waterfall.from, to: Math.max(...ends) }
   const drawn = picture([...rowsOf(waterfall), ...family], scale, width)
-  const blocks = [`${title}\n${wrap(totalText(run, waterfall, scale), width, '  ')}`, drawn.join('\n')]
+  const blocks = [
+    `${title}\n${wrap(totalText(run, waterfall, scale), width, '  ').replaceAll(UNBROKEN, ' ')}`,
+    drawn.join('\n'),
+  ]
   const more = (members?.length ?? 0) - family.length
   if (more > 0) blocks.push(`… and ${plural(more, 'more member')}`)
   if (members && members.length > 0) blocks.push(`${wrap(membersText(members, scale), width)}\n${LEGEND}`)

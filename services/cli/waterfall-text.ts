@@ -12,6 +12,8 @@ export type Scale = { from: number; to: number }
 const LEAST_BAR = 10
 const MOST_BAR = 100
 const LEAST_NAME = 8
+/** The last column's blank is where an ellipsis may be. */
+const HEADING = { label: 'stage', note: 'ended', at: 'from', took: 'took ' }
 
 const LOOK: Record<Share, { fill: string; style: Parameters<typeof paint>[0] }> = {
   waiting: { fill: '░', style: 'yellow' },
@@ -38,23 +40,25 @@ export function picture(rows: Row[], scale: Scale, width: number): string[] {
     at: inSeconds(row.from - scale.from),
     took: `${inSeconds((row.to ?? scale.to) - row.from)}${row.to === undefined ? '…' : ' '}`,
   }))
-  const widest = (cell: 'label' | 'note' | 'at' | 'took') => Math.max(0, ...told.map((line) => line[cell].length))
-  const [notes, ats, tooks] = [widest('note'), widest('at'), widest('took')]
+  const widest = (cell: keyof typeof HEADING) => Math.max(0, ...told.map((line) => line[cell].length))
+  const notes = widest('note') && Math.max(widest('note'), HEADING.note.length)
+  const [ats, tooks] = [widest('at'), widest('took')]
   const times = (notes > 0 ? notes + 2 : 0) + 2 + ats + 2 + tooks + 1
   const labels = Math.min(widest('label'), Math.max(LEAST_NAME, width - times - LEAST_BAR))
   const cells = Math.min(MOST_BAR, Math.max(LEAST_BAR, width - times - labels))
-  return rows.flatMap((row, i) => {
-    const { label = '', note = '', at = '', took = '' } = told[i] ?? {}
-    const name = cut(label, labels).padEnd(labels)
-    const words = [
-      row.failed ? paint('red', name) : row.depth === 0 ? paint('bold', name) : name,
+  const words = ({ label, note, at, took }: typeof HEADING, paintLabel: (text: string) => string) =>
+    [
+      paintLabel(cut(label, labels).padEnd(labels)),
       ...(notes > 0 ? [note.padEnd(notes)] : []),
       at.padStart(ats),
       took.padStart(tooks),
-    ]
-    const line = `${words.join('  ')} ${barOf(row, scale, cells)}`.trimEnd()
+    ].join('  ')
+  const lines = rows.flatMap((row, i) => {
+    const look = (text: string) => (row.failed ? paint('red', text) : row.depth === 0 ? paint('bold', text) : text)
+    const line = `${words(told[i] ?? HEADING, look)} ${barOf(row, scale, cells)}`
     return row.why ? [line, paint('red', because(row.why, row.depth, width))] : [line]
   })
+  return [paint('dim', words(HEADING, (text) => text).trimEnd()), ...lines]
 }
 
 const cut = (name: string, most: number) => (name.length > most ? `${name.slice(0, most - 1)}…` : name)
@@ -99,10 +103,13 @@ export const LEGEND = '░ waiting  ▒ starting, or in a job  █ working, publ
 
 const WORDS: Partial<Record<Share, string>> = { waiting: 'waited', job: 'job', between: 'between stages' }
 
+/** A blank at which no line is broken. */
+export const UNBROKEN = '\u00a0'
+
 /** Where all of the time went: the parts add up to it, but for those that round to nothing. */
 export function sharesText({ shares }: Waterfall): string {
   const told = shares.filter(({ took }) => took >= 50)
-  return told.map(({ share, took }) => `${WORDS[share] ?? share} ${(took / 1000).toFixed(1)}`).join(', ')
+  return told.map(({ share, took }) => `${WORDS[share] ?? share}${UNBROKEN}${(took / 1000).toFixed(1)}`).join(', ')
 }
 
 export const clampedText = (clamped: string[]): string =>

@@ -30,7 +30,7 @@ try {
   process.env.FORCE_COLOR = '1'
   const drawn = traceText(await trace(landfall, run.runId), new Date(), COLUMNS)
   const text = `$ npx landfall trace ${shortId(run)}\n${drawn}`
-  await writeFile(join(import.meta.dirname, 'waterfall.svg'), svgOf(text))
+  await writeFile(join(import.meta.dirname, 'waterfall.svg'), svgOf(text, `Where the time of ${run.key} went`))
   say(text)
   landfall.close()
 } finally {

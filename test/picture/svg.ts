@@ -13,7 +13,7 @@ const COLOURS: Record<number, string> = {
 }
 /** Drawn as rectangles: in most fonts, such characters leave gaps. Opacity and height. */
 const BLOCKS: Record<string, [opacity: number, height: number]> = {
-  '░': [0.35, 12],
+  '░': [0.55, 12],
   '▒': [0.6, 12],
   '█': [1, 12],
   '─': [1, 2],
@@ -25,8 +25,11 @@ const PIECE = /\u001b\[(?<code>\d*)m|(?<block>([░▒█─])\3*)|(?<words>[^\u
 type Style = { colour: string; bold: boolean; dim: boolean }
 const PLAIN: Style = { colour: '#e6edf3', bold: false, dim: false }
 
-/** A picture of what a terminal shows: lines of text with colours, no moving of the cursor. */
-export function svgOf(text: string): string {
+/**
+ * A picture of what a terminal shows: lines of text with colours, no moving of the cursor.
+ * @param title for who cannot see it
+ */
+export function svgOf(text: string, title: string): string {
   const lines = text.trimEnd().split('\n')
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of a terminal are such.
   const columns = Math.max(...lines.map((line) => line.replace(/\u001b\[\d*m/g, '').length))
@@ -34,6 +37,7 @@ export function svgOf(text: string): string {
   const shapes = lines.flatMap((line, i) => shapesOf(line, MARGIN + i * HEIGHT))
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="100%" height="100%" rx="8" fill="#0d1117"/>`,
     `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="13" xml:space="preserve">`,
     ...shapes,
@@ -81,6 +85,7 @@ function textOf(run: string, column: number, top: number, { colour, bold, dim }:
   const shown = words.trimEnd()
   const look = `fill="${colour}"${bold ? ' font-weight="bold"' : ''}${dim ? ' opacity="0.6"' : ''}`
   const length = (shown.length * WIDTH).toFixed(1)
-  const escaped = shown.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
-  return `<text x="${x}" y="${top + 14}" textLength="${length}" lengthAdjust="spacingAndGlyphs" ${look}>${escaped}</text>`
+  return `<text x="${x}" y="${top + 14}" textLength="${length}" lengthAdjust="spacingAndGlyphs" ${look}>${escaped(shown)}</text>`
 }
+
+const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

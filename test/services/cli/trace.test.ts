@@ -39,6 +39,7 @@ describe('trace', () => {
       `data/sales/a.csv  (run ${run?.runId.slice(0, 8)}, delivered)`,
       'landed to queryable 7.00 s: starting 5.0, job 2.0',
       '',
+      'stage           from    took',
       'convert       0.00 s  3.00 s  ───────────────',
       '  starting    0.00 s  2.00 s  ▒▒▒▒▒▒▒▒▒▒',
       '  job         0.00 s  3.00 s  ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒',
@@ -81,7 +82,7 @@ describe('trace', () => {
     vi.stubEnv('FORCE_COLOR', '1')
     const rows = [{ name: 'convert', depth: 0, from: 0, to: 10, failed: 'fault' as const, why: 'Denied' }]
     const red = (text: string) => `\u001b[31m${text}\u001b[39m`
-    expect(picture(rows, { from: 0, to: 10 }, 38)).toEqual([
+    expect(picture(rows, { from: 0, to: 10 }, 38).slice(1)).toEqual([
       `${red('convert')}  0.00 s  0.01 s  ${red('─'.repeat(13))}`,
       red('  └ Denied'),
     ])
