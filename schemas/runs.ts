@@ -3,7 +3,7 @@ import type { GlueColumn, GlueTable } from './compiler/glue-table.ts'
 /** The table of runs that have ended, in the database of each contract. No contract's own table may have this name. */
 export const RUNS_TABLE = 'runs'
 
-/** Columns of `runs/<dataset>/<month>/<source>-<run>.json`. What is not known of a run is null. */
+/** Columns of `runs/<dataset>/<month>/<run>.json`. What is not known of a run is null. */
 const COLUMNS = {
   run_id: { type: 'string', comment: 'One journey of one version of a landed object; rejects have it, too' },
   dataset: { type: 'string', comment: 'The folder that it landed in, which a contract names or not' },

@@ -36,6 +36,9 @@ export const runRow = (run: Run, zip?: Run): RunRow => ({
   cost_usd: estimate(run).usd,
 })
 
-/** Made of what never changes about a run: when it ends once more, its object is replaced. */
-export const runObjectKey = ({ dataset, registeredAt, sourceId, runId }: Run): string =>
-  `runs/${dataset}/${registeredAt.slice(0, 7)}/${sourceId}-${runId}.json`
+/**
+ * Made of what never changes about a run: when it ends once more, its object is replaced. Without the name of its source,
+ * of which nothing but history is left when it is erased.
+ */
+export const runObjectKey = ({ dataset, registeredAt, runId }: Run): string =>
+  `runs/${dataset}/${registeredAt.slice(0, 7)}/${runId}.json`

@@ -61,7 +61,7 @@ it('is one object a run, which a later end of the run replaces', async () => {
   const keys = world.objects.keys(QUARANTINE).filter((key) => key.startsWith('runs/'))
   expect(keys.sort()).toEqual([zip, member].map(runObjectKey).sort())
   const month = member.registeredAt.slice(0, 7)
-  expect(runObjectKey(member)).toBe(`runs/sales/${month}/${member.sourceId}-${member.runId}.json`)
+  expect(runObjectKey(member)).toBe(`runs/sales/${month}/${member.runId}.json`)
   const text = (await world.objects.getText(QUARANTINE, runObjectKey(member))) ?? ''
   expect(text).toMatch(/^\{[^\n]*\}\n$/)
   expect(JSON.parse(text)).toMatchObject({ state: 'superseded', ended_at: '2027-01-01 00:00:00.000' })
