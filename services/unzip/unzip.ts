@@ -5,10 +5,9 @@ import { type Arrival, type IntakeDeps, recordRefusal, takeIn } from '../jobs/in
 import { outdated, type PublishDeps, stillLocked, withdraw, withSourceLock } from '../jobs/publish.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
-import { isRerun, LIVE } from '../ledger/causes.ts'
+import { LIVE } from '../ledger/causes.ts'
 import { datasetOf, memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, landedSince, withdrawn } from '../ledger/ledger.ts'
-import { rowAgain } from '../ledger/reruns.ts'
 import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
 import type { Condition } from '../ledger/table.ts'
 import { extract } from './extract.ts'
@@ -50,7 +49,8 @@ async function giveUp({ ledger }: UnzipDeps, { key, cause, event }: Arrival): Pr
   for (const run of await ledger.runs(source)) {
     if (run.cause !== cause || hasEnded(run.state) || (version !== undefined && run.versionId !== version)) continue
     const still: Condition[] = [{ attribute: 'state', is: 'equal', to: run.state }]
-    await ledger.update(run, { state: 'failed', problem: notExtracted(run) }, [], [], still)
+    const endedAt = ledger.instant()
+    await ledger.update(run, { state: 'failed', problem: notExtracted(run), endedAt }, [], [], still)
   }
 }
 
@@ -78,7 +78,7 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
       return
     }
     const given = { state: 'failed', problem: notExtracted(run) } as const
-    // A rerun is not told: it would end by what may still go well.
+    // Nobody is told yet: it may still go well.
     if (lastReceive) await ledger.table.write([{ update: runKey(run), set: given }])
     try {
       const before = head.members ?? []
@@ -105,7 +105,8 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
       if (!told) throw new TryAgain('unzip_contended', `${run.key} was extracted, but the ledger changed meanwhile.`)
     } catch (error) {
       if (!(error instanceof LandfallError) || error.retryable) {
-        if (lastReceive && isRerun(run.cause)) await ledger.table.write(rowAgain({ ...run, ...given }))
+        // Now it is true, and all who are told of ends hear of it.
+        if (lastReceive) await ledger.update(run, { ...given, endedAt: ledger.instant() })
         throw error
       }
       const problem = { code: error.code, message: error.message }

@@ -230,3 +230,10 @@ it('a zip is extracted that landed in the second in which a rerun found the one 
   await world.untilQuiet()
   expect(world.rows()).toEqual(['Chad,2'])
 })
+
+it.each(CALLS)('a zip whose %s fails at each attempt has come to an end, of which others are told', async (call) => {
+  const world = new World()
+  const message = await land(world, { 'a.csv': csv('Chad,1') })
+  await failed(world, message, MAX_RECEIVES, call)
+  expect(ofZip(world)).toMatchObject([{ state: 'failed', endedAt: world.clock.now().toISOString() }])
+})
