@@ -47,9 +47,10 @@ export function build(config: Config, functions: Record<StageName, string>, outd
  * @throws when a contract is wrong or changes what published files cannot serve, a job's script is missing, or a handler does not build.
  */
 export function synthesize(config: Config, outdir?: string): string {
-  const { functions } = bundle()
+  const { functions, code } = bundle()
   // Beside the assembly: what is in `dist/` is what any other stack of this checkout is made of.
   const own =
     config.datasets === DATASETS ? functions : bundle(join(outdir ?? DIST, '..', 'dist'), config.datasets).functions
-  return build(config, own, outdir).app.synth().directory
+  const environment = { ...config.environment, CODE_VERSION: code }
+  return build({ ...config, environment }, own, outdir).app.synth().directory
 }

@@ -1,13 +1,16 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type BuildOptions, buildSync } from 'esbuild'
-import { DATASETS, DIST, JOB_STAGES, type JobStage, PROJECT, STAGES, type StageName } from './config.ts'
+import { DATASETS, DIST, JOB_CODE, JOB_STAGES, type JobStage, PROJECT, STAGES, type StageName } from './config.ts'
 
 export interface Bundle {
   /** Folder of each function's code: `index.mjs`, and `datasets/` with the contracts. */
   functions: Record<StageName, string>
   /** DuckDB's script of each job. */
   jobs: Record<JobStage, string>
+  /** What was built, in a few characters: the package's version, and a hash of all code that handles files. */
+  code: string
 }
 
 const common: BuildOptions = {
@@ -57,7 +60,29 @@ export function bundle(dist = DIST, datasets = DATASETS): Bundle {
 
   const functions = byName(STAGES, (stage) => join(dist, 'functions', stage))
   for (const folder of Object.values(functions)) putDatasets(dist, datasets, join(folder, 'datasets'))
-  return { functions, jobs: byName(JOB_STAGES, (stage) => join(dist, 'jobs', `${stage}.mjs`)) }
+  return {
+    functions,
+    jobs: byName(JOB_STAGES, (stage) => join(dist, 'jobs', `${stage}.mjs`)),
+    code: versionOf([...handlers.outputFiles, ...jobs.outputFiles].map(({ contents }) => contents)),
+  }
+}
+
+/**
+ * Not the commit: the same code must be the same version, or a change of a README would deploy every function anew, and
+ * what is deployed may not be committed.
+ */
+function versionOf(built: Uint8Array[]): string {
+  const hash = createHash('sha256')
+  for (const contents of [...built, ...sparkFiles().map((path) => readFileSync(path))])
+    hash.update(createHash('sha256').update(contents).digest())
+  const { version } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as { version: string }
+  return `${version}+${hash.digest('hex').slice(0, 10)}`
+}
+
+function sparkFiles(): string[] {
+  const { scripts, packages } = JOB_CODE.spark
+  const modules = readdirSync(packages).filter((name) => name.endsWith('.py'))
+  return [...Object.values(scripts), ...modules.sort().map((name) => join(packages, name))]
 }
 
 const byName = <Name extends string>(names: readonly Name[], value: (name: Name) => string) =>

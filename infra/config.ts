@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core'
+import { MEMORY_MB } from '../services/lambda/memory.ts'
 import type { Engine } from './engine.ts'
 
 /** The project's root. CDK and esbuild get absolute paths from it, whatever the working directory is. */
@@ -84,7 +85,17 @@ export interface Config {
   traceSampling: number
   logRetention: RetentionDays
   logLevel: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
+  /** Alarms, the topic that they tell, and the dashboard. */
   alarms: boolean
+  /** Who gets a mail of each alarm; each address has to confirm it once. Others can subscribe to the topic. */
+  alarmEmails: string[]
+  /** Longer than this is an alarm. A job's own time is within both: raise them with `engine.timeoutMinutes`. */
+  alarmAbove: {
+    /** From landing to queryable, of 95 of 100 files. */
+    landedToQueryable: Duration
+    /** What one file waits for a job or a crawl, those before it included. */
+    queueAge: Duration
+  }
 
   /** MB. On AWS it also buys CPU: 1769 MB is one whole core. */
   memory: Record<StageName, number>
@@ -118,7 +129,9 @@ export const aws: Config = {
   logRetention: RetentionDays.THREE_MONTHS,
   logLevel: 'INFO',
   alarms: true,
-  memory: { unzip: 1769, convert: 1024, partition: 1024, catalog: 512, sweep: 1024 },
+  alarmEmails: [],
+  alarmAbove: { landedToQueryable: Duration.minutes(30), queueAge: Duration.hours(2) },
+  memory: MEMORY_MB,
   functionTimeout: Duration.minutes(5),
   visibilityTimeout: Duration.minutes(6),
   batchSize: 10,

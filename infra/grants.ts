@@ -53,6 +53,14 @@ export const books = (ledger: ITable): PolicyStatement =>
     resources: [ledger.tableArn, `${ledger.tableArn}/index/*`],
   })
 
+/** Putting events of our own on the default bus: none of them can pass for one of S3 or Glue. */
+export const say = (scope: Construct): PolicyStatement =>
+  new PolicyStatement({
+    actions: ['events:PutEvents'],
+    resources: [Stack.of(scope).formatArn({ service: 'events', resource: 'event-bus', resourceName: 'default' })],
+    conditions: { 'ForAllValues:StringEquals': { 'events:source': ['landfall'] } },
+  })
+
 /** Glue has no grants of its own in CDK: an action on some of its resources, e.g. `job/<name>`. */
 export const glue = (scope: Construct, actions: `glue:${string}`[], resources: string[]): PolicyStatement =>
   new PolicyStatement({

@@ -1,25 +1,24 @@
-import { Alarm, ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs'
 import { Duration } from 'aws-cdk-lib/core'
 import type { Construct } from 'constructs'
 import { MAX_RECEIVES } from '../services/lambda/receives.ts'
+import { type AlarmProps, alarm } from './alarms.ts'
 import type { Config } from './config.ts'
 
 const defaults: QueueProps = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true }
 
 /** The end of the line: kept as long as SQS can, and an alarm from the first message on. */
-export function deadLetters(scope: Construct, id: string, config: Config, what: string): Queue {
+export function deadLetters(
+  scope: Construct,
+  id: string,
+  config: Config,
+  alarms: Pick<AlarmProps, 'says' | 'section'>,
+) {
   const queue = new Queue(scope, id, { ...defaults, retentionPeriod: Duration.days(14) })
-  if (config.alarms) {
-    new Alarm(queue, 'Alarm', {
-      alarmDescription: `${what} Read the ledger's reasons before sending messages back.`,
-      metric: queue.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(1), statistic: 'Maximum' }),
-      threshold: 1,
-      evaluationPeriods: 1,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-    })
-  }
+  alarm(queue, 'Alarm', config, {
+    ...alarms,
+    metric: queue.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(1), statistic: 'Maximum' }),
+  })
   return queue
 }
 

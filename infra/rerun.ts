@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Alarm, ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb'
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
@@ -9,6 +8,7 @@ import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunc
 import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
 import { MOST_KEYS, type RerunInput } from '../services/rerun/input.ts'
+import { alarm } from './alarms.ts'
 import { type Config, PROJECT } from './config.ts'
 import { rerunRights } from './rights.ts'
 import { Rule } from './rule.ts'
@@ -72,7 +72,11 @@ export class Rerun extends Construct {
       arnFormat: ArnFormat.COLON_RESOURCE_NAME,
     })
     this.mayRunItsChildren(role)
-    if (config.alarms) this.alarm()
+    alarm(this, 'Alarm', config, {
+      metric: this.machine.metricFailed({ period: Duration.minutes(5) }),
+      says: 'A rerun failed. Its cause, in the execution or by `landfall rerun --list`, names the sources; mend what it says and start it with "only": ["failed"]. RerunAtWork is no fault: an earlier one was still at work.',
+      section: 'failed-reruns',
+    })
     this.schedule(config, datasets)
   }
 
@@ -84,18 +88,6 @@ export class Rerun extends Construct {
       new PolicyStatement({ actions: ['states:DescribeExecution', 'states:StopExecution'], resources }),
     ]
     new Policy(this, 'Children', { roles: [role], statements })
-  }
-
-  private alarm() {
-    new Alarm(this, 'Alarm', {
-      alarmDescription:
-        'A rerun failed. Its cause, in the execution or by `landfall rerun --list`, names the sources; mend what it says and start it with "only": ["failed"]. RerunAtWork is no fault: an earlier one was still at work.',
-      metric: this.machine.metricFailed({ period: Duration.minutes(5) }),
-      threshold: 1,
-      evaluationPeriods: 1,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-    })
   }
 
   private schedule(config: Config, datasets: string[]) {

@@ -1,12 +1,11 @@
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
-import { Stack } from 'aws-cdk-lib/core'
 import type { Construct } from 'constructs'
 import type { Contract } from '../schemas/contract.ts'
 import { physicalTables } from '../schemas/locations.ts'
 import type { JobStage } from './config.ts'
-import { books, DELETE, DELETE_VERSION, glue, list, objects, READ, tables, WRITE } from './grants.ts'
+import { books, DELETE, DELETE_VERSION, glue, list, objects, READ, say, tables, WRITE } from './grants.ts'
 import type { Rerun } from './rerun.ts'
 import type { Stateful } from './stateful.ts'
 
@@ -20,21 +19,26 @@ const job = (scope: Construct, name: string) =>
   glue(scope, ['glue:StartJobRun', 'glue:GetJobRun', 'glue:GetJobRuns'], [`job/${name}`])
 
 /** Zips and CSVs leave `landing/`; a newer zip withdraws what its predecessor had, through all zones. */
-export const unzipRights = ({ raw, processing, delivery, quarantine, ledger }: Stateful): PolicyStatement[] => [
-  books(ledger),
-  list(raw, processing, delivery),
-  objects(READ, raw, 'landing/', 'data/', 'old-data/'),
-  objects(WRITE, raw, 'data/', 'old-data/'),
-  objects(DELETE_VERSION, raw, 'landing/', 'data/'),
-  objects(DELETE, processing, 'data/'),
-  objects(DELETE, delivery, 'data/'),
-  objects(WRITE, quarantine, 'refused/'),
-]
+export const unzipRights = (scope: Construct, stateful: Stateful): PolicyStatement[] => {
+  const { raw, processing, delivery, quarantine, ledger } = stateful
+  return [
+    books(ledger),
+    say(scope),
+    list(raw, processing, delivery),
+    objects(READ, raw, 'landing/', 'data/', 'old-data/'),
+    objects(WRITE, raw, 'data/', 'old-data/'),
+    objects(DELETE_VERSION, raw, 'landing/', 'data/'),
+    objects(DELETE, processing, 'data/'),
+    objects(DELETE, delivery, 'data/'),
+    objects(WRITE, quarantine, 'refused/', 'runs/'),
+  ]
+}
 
 export const convertRights = (scope: Construct, stateful: Stateful, { jobs }: Glue): PolicyStatement[] => {
   const { raw, staging, processing, quarantine, ledger } = stateful
   return [
     books(ledger),
+    say(scope),
     job(scope, jobs.convert),
     list(raw, staging, processing),
     objects(READ, raw, 'data/'),
@@ -43,7 +47,7 @@ export const convertRights = (scope: Construct, stateful: Stateful, { jobs }: Gl
     objects(READ, processing, 'data/'),
     objects(WRITE, processing, 'data/'),
     objects(DELETE, processing, 'data/'),
-    objects(WRITE, quarantine, 'rejects/', 'refused/'),
+    objects(WRITE, quarantine, 'rejects/', 'refused/', 'runs/'),
   ]
 }
 
@@ -51,6 +55,7 @@ export const partitionRights = (scope: Construct, stateful: Stateful, { jobs }: 
   const { raw, staging, processing, delivery, quarantine, ledger } = stateful
   return [
     books(ledger),
+    say(scope),
     job(scope, jobs.partition),
     list(raw, staging, processing, delivery),
     objects(READ, raw, 'data/'),
@@ -60,13 +65,13 @@ export const partitionRights = (scope: Construct, stateful: Stateful, { jobs }: 
     objects(READ, delivery, 'data/'),
     objects(WRITE, delivery, 'data/'),
     objects(DELETE, delivery, 'data/'),
-    objects(WRITE, quarantine, 'refused/'),
+    objects(WRITE, quarantine, 'refused/', 'runs/'),
   ]
 }
 
 /** The crawler adds partitions and never drops them: what it leaves wrong is repaired through the catalog's own API. */
 export const catalogRights = (scope: Construct, stateful: Stateful, { crawlers }: Glue): PolicyStatement[] => {
-  const { delivery, ledger, contracts } = stateful
+  const { delivery, quarantine, ledger, contracts } = stateful
   const repairs = [
     'glue:GetTable',
     'glue:GetPartitions',
@@ -75,7 +80,9 @@ export const catalogRights = (scope: Construct, stateful: Stateful, { crawlers }
   ] as const
   return [
     books(ledger),
+    say(scope),
     list(delivery),
+    objects(WRITE, quarantine, 'runs/'),
     glue(
       scope,
       ['glue:StartCrawler', 'glue:GetCrawler'],
@@ -130,9 +137,5 @@ export const rerunRights = (scope: Construct, { raw, ledger }: { raw: IBucket; l
     resources: [ledger.tableArn],
     conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['RERUN#*', 'CAUSE#*'] } },
   }),
-  new PolicyStatement({
-    actions: ['events:PutEvents'],
-    resources: [Stack.of(scope).formatArn({ service: 'events', resource: 'event-bus', resourceName: 'default' })],
-    conditions: { 'ForAllValues:StringEquals': { 'events:source': ['landfall'] } },
-  }),
+  say(scope),
 ]

@@ -25,7 +25,10 @@ export class Rule extends Construct {
 
   constructor(scope: Construct, id: string, { config, description, on, target }: RuleProps) {
     super(scope, id)
-    this.deadLetters = deadLetters(this, 'DeadLetters', config, `EventBridge could not deliver: ${description}.`)
+    this.deadLetters = deadLetters(this, 'DeadLetters', config, {
+      says: `EventBridge could not deliver: ${description}. Look at the target's policy, which it names; then send the events back with landfall redrive.`,
+      section: 'undelivered-events',
+    })
 
     const rule = new CfnRule(this, 'Rule', {
       description,

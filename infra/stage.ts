@@ -22,7 +22,10 @@ export class Stage extends Construct {
     super(scope, id)
     const { name, config, wakesOn } = props
 
-    this.deadLetters = deadLetters(this, 'DeadLetters', config, `Stage ${name} gave up on a message.`)
+    this.deadLetters = deadLetters(this, 'DeadLetters', config, {
+      says: `Stage ${name} gave up on an event. Run: landfall redrive --stage ${name} --dry-run says which and why; mend that, then send it back without --dry-run.`,
+      section: 'dead-letters',
+    })
     this.queue = workQueue(this, 'Queue', config, this.deadLetters)
     this.function = stageFunction(this, props)
 

@@ -7,6 +7,7 @@ import { glueTable } from '../schemas/compiler/glue-table.ts'
 import type { Contract } from '../schemas/contract.ts'
 import { deliveryPrefix } from '../schemas/locations.ts'
 import { rejectsTable } from '../schemas/rejects.ts'
+import { runsTable } from '../schemas/runs.ts'
 import { Archive } from './archive.ts'
 import { bucket, notify, zone } from './bucket.ts'
 import type { Config } from './config.ts'
@@ -67,7 +68,7 @@ export class Stateful extends Stack {
       deletionProtection: config.protect,
       removalPolicy: config.removal,
     })
-    // For people: runs by time. It lags behind the table, so nothing is claimed or decided by it.
+    // Runs by time, for people. It lags behind the table: see `Listing` for what may be decided by it.
     ledger.addGlobalSecondaryIndex({
       indexName: 'byTime',
       partitionKey: { name: 'listing', type: AttributeType.STRING },
@@ -92,7 +93,8 @@ export class Stateful extends Stack {
         new CfnDatabase(this, `Database-${database}`, { catalogId: this.account, databaseInput: { name: database } })
       databases.set(database, parent)
       const rejects = rejectsTable(table, this.quarantine.s3UrlForObject('rejects/'))
-      for (const tableInput of known ? [table] : [table, rejects]) {
+      const runs = runsTable(table, this.quarantine.s3UrlForObject('runs/'))
+      for (const tableInput of known ? [table] : [table, rejects, runs]) {
         const resource = new CfnTable(this, `Table-${database}-${tableInput.name}`, {
           catalogId: this.account,
           databaseName: database,

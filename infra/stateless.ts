@@ -8,8 +8,11 @@ import { ParquetProcessed } from '../events/parquet-processed.ts'
 import { RerunAsked } from '../events/rerun-asked.ts'
 import { ZipLanded } from '../events/zip-landed.ts'
 import type { CatalogEnv, ConvertEnv, Environment, PartitionEnv, SweepEnv, UnzipEnv } from '../services/lambda/env.ts'
+import { AlarmTopic } from './alarms.ts'
 import type { Config, StageName } from './config.ts'
 import { Crawler } from './crawler.ts'
+import { Overview } from './dashboard.ts'
+import { Health } from './health.ts'
 import { Job } from './jobs.ts'
 import { Rerun } from './rerun.ts'
 import { catalogRights, convertRights, partitionRights, sweepRights, unzipRights } from './rights.ts'
@@ -66,7 +69,7 @@ export class Stateless extends Stack {
         DELIVERY_BUCKET,
         QUARANTINE_BUCKET,
       } satisfies Environment<typeof UnzipEnv>,
-      rights: unzipRights(stateful),
+      rights: unzipRights(this, stateful),
       wakesOn: {
         ZipLanded: ZipLanded.pattern({ bucket: RAW_BUCKET }),
         RerunAsked: RerunAsked.pattern({ bucket: RAW_BUCKET, prefix: ZipLanded.prefix }),
@@ -99,6 +102,7 @@ export class Stateless extends Stack {
         STAGING_BUCKET,
         PROCESSING_BUCKET,
         DELIVERY_BUCKET,
+        QUARANTINE_BUCKET,
         JOB_NAME: jobs.partition,
       } satisfies Environment<typeof PartitionEnv>,
       rights: partitionRights(this, stateful, glue),
@@ -111,7 +115,9 @@ export class Stateless extends Stack {
       name: 'catalog',
       config,
       code: functions.catalog,
-      environment: { LEDGER_TABLE, DELIVERY_BUCKET, CRAWLERS } satisfies Environment<typeof CatalogEnv>,
+      environment: { LEDGER_TABLE, DELIVERY_BUCKET, QUARANTINE_BUCKET, CRAWLERS } satisfies Environment<
+        typeof CatalogEnv
+      >,
       rights: catalogRights(this, stateful, glue),
       wakesOn: {
         DeliveryChanged: DeliveryChanged.pattern({ bucket: DELIVERY_BUCKET }),
@@ -138,6 +144,13 @@ export class Stateless extends Stack {
       rights: sweepRights(this, stateful, glue, rerun),
     })
 
+    const stages = [unzip, convert, partition, catalog]
+    for (const contract of contracts) new Health(this, `Health-${contract.dataset}`, { config, contract })
+    const topic = config.alarms ? new AlarmTopic(this, 'Alarms', config) : undefined
+    if (topic) new Overview(this, 'Overview', { datasets, stages, sweep })
+    // Last, when all alarms are there.
+    topic?.hears(this)
+
     const queries = new WorkGroup(this, 'Queries', { config, stateful })
 
     const outputs: Record<string, string> = {
@@ -152,12 +165,13 @@ export class Stateless extends Stack {
       SweepEveryMinuteDeadLetters: sweep.rule.deadLetters.queueUrl,
       SweepFunction: sweep.function.functionName,
       RerunMachine: rerun.machine.stateMachineArn,
+      ...(topic && { AlarmTopic: topic.topic.topicArn }),
     }
     for (const [dataset, { deadLetters }] of Object.entries(rerun.schedules)) {
       const name = dataset.replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase())
       outputs[`Rerun${name}DeadLetters`] = deadLetters.queueUrl
     }
-    for (const stage of [unzip, convert, partition, catalog]) {
+    for (const stage of stages) {
       outputs[`${stage.node.id}Queue`] = stage.queue.queueUrl
       outputs[`${stage.node.id}DeadLetters`] = stage.deadLetters.queueUrl
       outputs[`${stage.node.id}Function`] = stage.function.functionName

@@ -15,7 +15,10 @@ export class Sweep extends Construct {
   constructor(scope: Construct, id: string, props: StageFunctionProps) {
     super(scope, id)
     const { config } = props
-    this.deadLetters = deadLetters(this, 'DeadLetters', config, 'A sweep failed.')
+    this.deadLetters = deadLetters(this, 'DeadLetters', config, {
+      says: 'A sweep failed: what it mends is not mended until one succeeds. Read the log of its function; the next minute tries again by itself.',
+      section: 'failed-sweeps',
+    })
     this.function = stageFunction(this, {
       ...props,
       function: {

@@ -4,6 +4,7 @@ import { Names, Stack } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
 import { physicalTables } from '../schemas/locations.ts'
 import { REJECTS_TABLE } from '../schemas/rejects.ts'
+import { RUNS_TABLE } from '../schemas/runs.ts'
 import type { Config } from './config.ts'
 import { list, objects, READ, tables, WRITE } from './grants.ts'
 import type { Stateful } from './stateful.ts'
@@ -19,7 +20,7 @@ export class WorkGroup extends Construct {
     const group = new CfnWorkGroup(this, 'WorkGroup', {
       // CloudFormation does not name workgroups by itself.
       name: Names.uniqueResourceName(this, { maxLength: 100 }),
-      description: 'Landfall: queries on the delivery zone and on rejects',
+      description: 'Landfall: queries on the delivery zone, on rejects and on runs',
       recursiveDeleteOption: !config.protect,
       workGroupConfiguration: {
         enforceWorkGroupConfiguration: true,
@@ -32,7 +33,7 @@ export class WorkGroup extends Construct {
     })
     this.workGroupName = group.ref
     this.readers = new ManagedPolicy(this, 'Readers', {
-      description: 'Landfall: may ask for delivered rows and rejects through Athena',
+      description: 'Landfall: may ask for delivered rows, rejects and runs through Athena',
       statements: readerRights(this, stateful, this.workGroupName),
     })
   }
@@ -45,6 +46,7 @@ function readerRights(scope: Construct, stateful: Stateful, workGroup: string): 
   const readable = contracts.flatMap((contract) => [
     ...physicalTables(contract),
     { database: contract.table.database, name: REJECTS_TABLE },
+    { database: contract.table.database, name: RUNS_TABLE },
   ])
   return [
     new PolicyStatement({
@@ -65,7 +67,7 @@ function readerRights(scope: Construct, stateful: Stateful, workGroup: string): 
     list(delivery, quarantine, results),
     new PolicyStatement({ actions: ['s3:GetBucketLocation'], resources: [results.bucketArn] }),
     objects(READ, delivery, 'data/'),
-    objects(READ, quarantine, 'rejects/'),
+    objects(READ, quarantine, 'rejects/', 'runs/'),
     objects(READ, results, 'results/'),
     objects(WRITE, results, 'results/'),
   ]

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { type Expected, expectations } from './expected.ts'
 import { formatProblem } from './formats.ts'
 import { isAbove, limitText } from './limits.ts'
 import { parseType, type Type } from './types.ts'
@@ -84,6 +85,37 @@ export function checkColumns(contract: Columns, context: z.core.$RefinementCtx):
     problem(['columns'], 'at least one column besides the partition column', contract.columns.length)
   if (contract.source.delimiter === contract.source.quote)
     problem(['source', 'quote'], 'another character than the delimiter', contract.source.quote)
+}
+
+interface Expecting {
+  dataset: string
+  expected?: Expected | Expected[] | undefined
+}
+
+/** A file that is due lands in a folder of its dataset, and two that are due are told apart. */
+export function checkExpected(contract: Expecting, context: z.core.$RefinementCtx): void {
+  const { dataset, expected } = contract
+  const seen = new Map<string, number>()
+  expectations(contract).forEach(({ cron, prefix = '' }, index) => {
+    const at: Path = Array.isArray(expected) ? ['expected', index] : ['expected']
+    const folders = [`landing/${dataset}/`, `data/${dataset}/`]
+    if (prefix && !folders.some((folder) => prefix.startsWith(folder)))
+      context.addIssue({
+        code: 'custom',
+        path: [...at, 'prefix'],
+        message: `a key that begins with ${folders.join(' or ')}`,
+        input: prefix,
+      })
+    const same = seen.get(`${cron} ${prefix}`)
+    if (same !== undefined)
+      context.addIssue({
+        code: 'custom',
+        path: [...at, 'cron'],
+        message: `another time or another prefix than expected[${same}] has`,
+        input: cron,
+      })
+    seen.set(`${cron} ${prefix}`, index)
+  })
 }
 
 interface Problem {

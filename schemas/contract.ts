@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { checkColumns } from './contract-rules.ts'
+import { checkColumns, checkExpected } from './contract-rules.ts'
+import { ExpectedField } from './expected.ts'
 
 const identifier = z.string().regex(/^[a-z][a-z0-9_]*$/, 'a lower-case name: a letter, then letters, digits or _')
 const SIMPLE_TYPES = ['string', 'int', 'bigint', 'date', 'timestamp', 'boolean', 'double'] as const
@@ -158,12 +159,14 @@ export const Contract = z
     engine: EngineSize.prefault({}).describe(
       'What one run of its Glue jobs may use. A laptop has the machine that it is.',
     ),
+    expected: ExpectedField,
     fetch: z
       .array(z.url({ protocol: /^https?$/ }))
       .default([])
       .describe('URLs that the fetch stage may read.'),
   })
   .superRefine(checkColumns)
+  .superRefine(checkExpected)
 
 export type Contract = z.infer<typeof Contract>
 export type ContractColumn = Contract['columns'][number]

@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import { Contract } from './contract.ts'
 import { physicalTables } from './locations.ts'
 import { REJECTS_TABLE } from './rejects.ts'
+import { RUNS_TABLE } from './runs.ts'
 
 /** A contract that cannot be used, with the place to mend. `path` is that of the first wrong field, e.g. `columns[2].type`. */
 export class ContractError extends Error {
@@ -43,7 +44,7 @@ export function parseContract(json: unknown, file = 'contract'): Contract {
   if (parsed.success) return parsed.data
   throw new ContractError(
     file,
-    parsed.error.issues.map((issue) => describe(issue, json)),
+    parsed.error.issues.flatMap(innermost).map((issue) => describe(issue, json)),
   )
 }
 
@@ -65,10 +66,16 @@ export function loadContracts(dir: string): Map<string, Contract> {
   return contracts
 }
 
+/** Tables that are in each database besides the contracts' own. */
+const OURS: Record<string, string | undefined> = {
+  [REJECTS_TABLE]: 'the rejected rows',
+  [RUNS_TABLE]: 'the history of runs',
+}
+
 /** Each version has a table: that of version 2 is `<name>_v2`, which another contract may have thought of, too. */
 function claimTables(contract: Contract, file: string, taken: Map<string, string>): void {
   for (const { database, name } of physicalTables(contract)) {
-    const owner = name === REJECTS_TABLE ? 'the rejected rows' : taken.get(`${database}.${name}`)
+    const owner = OURS[name] ?? taken.get(`${database}.${name}`)
     if (owner !== undefined)
       throw new ContractError(file, [
         {
@@ -79,6 +86,15 @@ function claimTables(contract: Contract, file: string, taken: Map<string, string
       ])
     taken.set(`${database}.${name}`, `dataset ${contract.dataset}`)
   }
+}
+
+/** Of a value that may be one thing or another, what is wrong inside the one that it is, if it is one of them at all. */
+function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const meant = issue.errors.find((issues) =>
+    issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
+  )
+  return meant ? meant.flatMap((inner) => innermost({ ...inner, path: [...issue.path, ...inner.path] })) : [issue]
 }
 
 function describe(issue: z.core.$ZodIssue, json: unknown) {

@@ -90,10 +90,13 @@ function fieldsOf(schema: Schema, parent = ''): Field[] {
     if (typeof field === 'boolean') return []
     const path = `${parent}${name}`
     const items = typeof field.items === 'object' && !Array.isArray(field.items) ? field.items : {}
+    // One object or a list of such: the fields are the same.
+    const [either] = field.anyOf?.filter((each) => typeof each === 'object' && each.properties) ?? []
     return [
       { path, schema: field, required: schema.required?.includes(name) ?? false },
       ...fieldsOf(field, `${path}.`),
       ...fieldsOf(items, `${path}[].`),
+      ...(typeof either === 'object' ? fieldsOf(either, `${path}.`) : []),
     ]
   })
 }

@@ -3,6 +3,7 @@ import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { Contract } from '../../schemas/contract.ts'
 import { partitionOfFolder } from '../../schemas/hive.ts'
 import { deliveryPrefix, physicalTable } from '../../schemas/locations.ts'
+import { sharesOf } from '../cost/shares.ts'
 import type { CatalogPartition, Glue } from '../jobs/glue.ts'
 import type { Objects } from '../jobs/objects.ts'
 import { inWords, isRefusal, TryAgain } from '../lambda/errors.ts'
@@ -154,7 +155,7 @@ async function orSay<T>(deps: CatalogDeps, dataset: string, work: () => Promise<
 }
 
 /** When it began, and when its end was taken up. */
-type Crawl = Pick<Span, 'startedAt' | 'jobEndedAt'>
+type Crawl = Pick<Span, 'startedAt' | 'jobEndedAt' | 'share'>
 
 export type Repair = { add: CatalogPartition[]; drop: string[] }
 
@@ -195,9 +196,15 @@ export async function compare(deps: CatalogDeps, dataset: string, crawl: Crawl =
     if (version !== contract.version) present.set(version, new Set(await mendOther(deps, { ...contract, version })))
   await keepView(deps, contract)
   await noRefusal(ledger, dataset)
-  await pMap(waiting, (item) => settleRun(ledger, dataset, item, present.get(item.version ?? 1) ?? new Set(), crawl), {
-    concurrency: 16,
-  })
+  const shares = sharesOf(waiting)
+  await pMap(
+    waiting,
+    (item, i) => {
+      const mine = crawl.startedAt ? { ...crawl, share: shares[i] } : crawl
+      return settleRun(ledger, dataset, item, present.get(item.version ?? 1) ?? new Set(), mine)
+    },
+    { concurrency: 16 },
+  )
   return repair
 }
 

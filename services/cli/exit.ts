@@ -24,8 +24,8 @@ Exit codes:
   0    done, every file delivered; check: it would be delivered
   1    a file was refused, failed or superseded, or the query failed; check: it would be refused;
        replay: a run of it was refused or failed, or it was cancelled; superseded is no failure of a replay;
-       rejects: the lines, or the header, are not kept any more; a question was not answered with yes;
-       withdraw: what landed again meanwhile stays
+       rejects: the lines, or the header, are not kept any more; trace --xray: X-Ray has no
+       trace of it; a question was not answered with yes; withdraw: what landed again meanwhile stays
   2    wrong usage: nothing was done (also: no such run, no such file, no terminal to ask on and no --yes)
   3    the runtime could not be started or reached
   130  interrupted

@@ -5,6 +5,7 @@ import { QueryFailed } from '../operations/query.ts'
 import { NotThere } from '../operations/rejects.ts'
 import { NoReplay } from '../operations/replay.ts'
 import { NotRerunnable } from '../operations/rerun.ts'
+import { NoTrace } from '../operations/trace.ts'
 import { NotConfirmed } from './confirm.ts'
 import { EXIT, EXIT_HELP, WrongUsage } from './exit.ts'
 import { paint } from './format.ts'
@@ -26,7 +27,7 @@ registerSeeing(program)
 registerRedoing(program)
 
 const USAGE = [NotLandable, NothingUp, NoSuchRun, NotRerunnable, NoReplay, WrongUsage]
-const REFUSED = [QueryFailed, NotThere]
+const REFUSED = [QueryFailed, NotThere, NoTrace]
 
 async function codeOf(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage

@@ -7,6 +7,7 @@ import { rejects } from './rejects.ts'
 import { runs } from './runs.ts'
 import { show } from './show.ts'
 import { status } from './status.ts'
+import { type TraceOptions, trace } from './trace.ts'
 
 const token = (text: string) => {
   if (!/^\d{4}-\d{2}-\d{2}T[\d:.]+Z#[0-9a-f]+$/.test(text))
@@ -68,6 +69,15 @@ export function registerSeeing(program: Command): void {
     .option(...JSON_OPTION)
     .option(...AWS_OPTION)
     .action(look((text: string, options: Common) => show(text, options)))
+
+  program
+    .command('trace')
+    .description("where a run's time went: waiting, starting, working; of a zip, its members' too")
+    .argument('<run>', RUN)
+    .option('--xray', "from X-Ray's trace of the run instead of the ledger")
+    .option('--json', "print the run's X-Ray segment documents to standard output")
+    .option(...AWS_OPTION)
+    .action(look((text: string, options: TraceOptions) => trace(text, options)))
 
   program
     .command('rejects')

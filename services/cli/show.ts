@@ -2,6 +2,7 @@ import { isRerun, LIVE } from '../ledger/causes.ts'
 import type { Problem, Run } from '../ledger/run.ts'
 import { ending, type StageTime } from '../operations/outcome.ts'
 import { type Balance, type Shown, show as showRun } from '../operations/show.ts'
+import { COST_AT, costTable, usd } from './cost.ts'
 import { EXIT } from './exit.ts'
 import { age, count, instant, paint, plural, seconds, table, visible, wrap } from './format.ts'
 import { stateWords } from './runs.ts'
@@ -16,14 +17,14 @@ export async function show(text: string, { json, aws }: { json?: boolean; aws?: 
   const landfall = await target(aws ?? false)
   try {
     const shown = await showRun(landfall, text)
-    print(json ? JSON.stringify(shown) : showText(shown, landfall.ledger.now()))
+    print(json ? JSON.stringify(shown) : showText(shown, landfall.ledger.now(), aws ? 'aws' : 'laptop'))
     return EXIT.done
   } finally {
     landfall.close()
   }
 }
 
-export function showText(shown: Shown, now: Date): string {
+export function showText(shown: Shown, now: Date, at: keyof typeof COST_AT = 'laptop'): string {
   const { run, others } = shown
   const blocks = [`${paint('bold', visible(run.key))}\n${facts(shown, now)}`]
   if (run.problem) blocks.push(problemText(run.problem, shown.advice))
@@ -33,6 +34,7 @@ export function showText(shown: Shown, now: Date): string {
   if (reasons.length > 0) blocks.push(`${reasonTable(reasons)}\nlandfall rejects ${shortId(run)} shows the rows.`)
   if (shown.times.length > 0) blocks.push(timeTable(shown.times))
   if (shown.jobs.length > 0) blocks.push(jobTable(shown))
+  if (shown.cost.parts.length > 0) blocks.push(costText(shown, at))
   if (others.length > 0) blocks.push(otherTable(run, others))
   return blocks.join('\n\n')
 }
@@ -48,10 +50,16 @@ function facts(shown: Shown, now: Date): string {
   ]
   if (run.endedAt) lines.push(['ended', `${instant(run.endedAt)} UTC`])
   if (landedToQueryable !== undefined) lines.push(['queryable', `${seconds(landedToQueryable)} after it landed`])
+  if (run.contractVersion) lines.push(['contract', `version ${run.contractVersion} of ${run.dataset}`])
+  if (run.code) lines.push(['code', codeWords(run)])
   if (run.kind === 'csv') lines.push(['in the table', tableWords(shown)])
   else if (shown.withdrawnAt) lines.push(['withdrawn', `${instant(shown.withdrawnAt)} UTC`])
   return lines.map(([name, text]) => `  ${name.padEnd(12)}  ${text}`).join('\n')
 }
+
+/** A deployment may have come between. */
+const codeWords = ({ code = '', endedCode = code }: Run) =>
+  code === endedCode ? code : `${code} when it was registered, ${endedCode} when it ended`
 
 function causeWords({ cause }: Run): string {
   if (cause === LIVE) return ''
@@ -149,6 +157,14 @@ const timeTable = (times: StageTime[]) =>
 
 const jobTable = ({ jobs }: Shown) =>
   table([['stage', 'job run', 'batch'], ...jobs.map(({ stage, jobRunId = '-', batch }) => [stage, jobRunId, batch])])
+
+function costText({ cost, membersCostUsd, zip }: Shown, at: keyof typeof COST_AT): string {
+  const beside = [
+    ...(membersCostUsd ? [`Its members cost ${usd(membersCostUsd)} beside that.`] : []),
+    ...(zip ? ['The part of unzip is its share of what the zip cost.'] : []),
+  ]
+  return [costTable(cost), wrap([COST_AT[at], ...beside].join(' '), WIDTH)].join('\n')
+}
 
 function otherTable(run: Run, others: Run[]): string {
   const rows = others

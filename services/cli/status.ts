@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { unheard } from '../../events/replay.ts'
+import { overdueWords } from '../expected/words.ts'
 import { stageOf } from '../operations/outcome.ts'
 import { type DatasetStatus, type StageStatus, type Status, status as statusOf } from '../operations/status.ts'
 import { EXIT } from './exit.ts'
@@ -45,6 +46,7 @@ export function statusText(now: Status): string {
     blocks.push(
       `More than ${count(now.counted)} runs in 24 hours: what is of the last 24 hours counts the newest only.`,
     )
+  for (const file of now.overdue) blocks.push(warning(visible(overdueWords(file))))
   for (const { name } of now.unheard) blocks.push(warning(unheard(visible(name))))
   if (now.troubled.length > 0) blocks.push(troubledTable(now))
   return blocks.join('\n\n')

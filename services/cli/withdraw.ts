@@ -85,11 +85,11 @@ export async function withdrawOn(
     tell()
     if (taken.some(isLeft)) return end(signal.aborted ? EXIT.interrupted : EXIT.broken)
     if (!options.erase) {
-      const holdings = await findHoldings(landfall, asked)
+      const holdings = await findHoldings(landfall, { ...asked, sources: taken })
       if (!json) print(`\n${leftText(holdings, { erased: false }, landfall.resultsBucket)}`)
       return end(codeOf(taken), { holds: holdsJson(holdings) })
     }
-    return await erased(landfall, asked, taken, { tick, signal, json, end })
+    return await erased(landfall, { ...asked, sources: taken }, taken, { tick, signal, json, end })
   } catch (error) {
     tell()
     if (!signal.aborted) throw error

@@ -1,6 +1,7 @@
 import type { Contract, EngineSize } from '../../schemas/contract.ts'
 import type { Manifest, ManifestSource } from '../../schemas/manifest.ts'
 import type { Plan } from '../../schemas/plan.ts'
+import { WORKER_DPU } from '../cost/prices.ts'
 import { Failed, inWords, isRefusal } from '../lambda/errors.ts'
 import { patienceMs } from '../lambda/receives.ts'
 import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
@@ -135,11 +136,14 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
     report: `${staging}report.json`,
   }
   const uri = `${staging}manifest.json`
+  const size = stage.size(queue.dataset)
+  const dpu = size.workers.most * WORKER_DPU[size.workers.type]
   await objects.putText(stagingBucket, `${folder}manifest.json`, JSON.stringify(manifest))
   const held = { when: [{ attribute: 'batch', is: 'equal', to: slot.batch } as const] }
   // Written before the start: whatever dies from here on, the sweep can ask Glue for the run of this manifest.
-  if (!(await ledger.table.write([{ update: slotKey(queue), set: { items, manifest: uri }, ...held }]))) return true
-  const jobRunId = await glue.startJob(stage.jobName, uri, stage.size(queue.dataset))
+  if (!(await ledger.table.write([{ update: slotKey(queue), set: { items, manifest: uri, dpu }, ...held }])))
+    return true
+  const jobRunId = await glue.startJob(stage.jobName, uri, size)
   const leaseUntil = ledger.now().getTime() + LEASE_MS
   await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, ...held }])
   for (const run of runs) await ledger.started(run, stage.stage)

@@ -29,6 +29,8 @@ export type JobStatus = {
   startedAt?: string
   endedAt?: string
   manifest?: string
+  /** What it bills of a run that has ended, where it scaled by itself. */
+  dpuSeconds?: number
 }
 export type TableName = { database: string; name: string }
 /** A partition of a table with one key: its value and where its objects are. */
@@ -91,6 +93,7 @@ const status = (run: JobRun): JobStatus => ({
   startedAt: run.StartedOn?.toISOString(),
   endedAt: run.CompletedOn?.toISOString(),
   manifest: run.Arguments?.['--manifest'],
+  dpuSeconds: run.DPUSeconds,
 })
 
 function* chunks<T>(items: T[], size: number) {

@@ -6,7 +6,7 @@ import { MAX_RECEIVES } from '../lambda/receives.ts'
 import { isMeant, isRerun, LIVE } from '../ledger/causes.ts'
 import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, supersededBy } from '../ledger/ledger.ts'
-import { fits, type RerunFilter, rowAgain, rowWithoutRun } from '../ledger/reruns.ts'
+import { fits, openRerun, type RerunFilter, type RerunRow, rowAgain, rowWithoutRun } from '../ledger/reruns.ts'
 import { hasEnded, type Landed, type Run, type SourceRef } from '../ledger/run.ts'
 import type { ObjectHead, Objects } from './objects.ts'
 
@@ -86,6 +86,8 @@ export async function takeIn(
   }
   const mine = isRerun(cause) ? await runOfRerun(ledger, source, cause) : undefined
   // A second event of the same key, which may have another version or none by now: a rerun has one run of each.
+  if (mine && (await isNamesakes(ledger, mine)))
+    return void (await ledger.table.write(rowWithoutRun(cause, nameUsed(mine))))
   if (mine) {
     if (mine.state === 'refused') await recordRefusal(deps, mine)
     await ledger.table.write(rowAgain(mine))
@@ -147,6 +149,24 @@ const isUnseen = ({ state, problem }: Run) => state === 'failed' && problem?.cod
 /** One that failed before anyone could look is of no version: redriven, it begins anew. */
 const runOfRerun = async (ledger: Ledger, source: SourceRef, rerun: string): Promise<Run | undefined> =>
   (await ledger.runs(source)).find((run) => run.cause === rerun && !isUnseen(run))
+
+/** More than clocks differ. */
+const SKEW_MS = 60_000
+
+/** Step Functions lets a name be used again after 90 days, or by a machine that was made anew: the run is of the one before. */
+async function isNamesakes(ledger: Ledger, { cause, dataset, registeredAt }: Run): Promise<boolean> {
+  const open = await openRerun(ledger, dataset)
+  return open?.rerun === cause && Date.parse(registeredAt) + SKEW_MS < Date.parse(open.startedAt)
+}
+
+const nameUsed = ({ key, cause, registeredAt }: Run): RerunRow => ({
+  key,
+  state: 'failed',
+  problem: {
+    code: 'rerun_name_used',
+    message: `${key} was not run again: another rerun was named ${cause} before, and ran it at ${registeredAt}. Start it under a name that was never used.`,
+  },
+})
 
 async function meant(ledger: Ledger, { key, cause, event }: Arrival): Promise<boolean> {
   if (cause === LIVE) return true

@@ -2,6 +2,7 @@ import pMap from 'p-map'
 import { z } from 'zod'
 import { Plan } from '../../schemas/plan.ts'
 import { Report, type SourceReport } from '../../schemas/report.ts'
+import { sharesOf } from '../cost/shares.ts'
 import { Failed, inWords, LandfallError, TryAgain } from '../lambda/errors.ts'
 import { MAX_RECEIVES } from '../lambda/receives.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -33,10 +34,11 @@ export type SettleStage = JobStage & {
   around?: (dataset: string, batch: string, work: () => Promise<void>) => Promise<void>
 }
 
-/** When dispatch took the batch up, and the job's own part of that. */
-export type JobTimes = Pick<Span, 'jobStartedAt' | 'workStartedAt' | 'workEndedAt' | 'jobEndedAt' | 'jobRunId'> & {
-  startedAt: string
-}
+/** When dispatch took the batch up, the job's own part of that, and this run's part of the job. */
+export type JobTimes = Pick<
+  Span,
+  'jobStartedAt' | 'workStartedAt' | 'workEndedAt' | 'jobEndedAt' | 'jobRunId' | 'share' | 'dpu' | 'dpuSeconds'
+> & { startedAt: string }
 
 /** What a run that failed in a job remembers of it: people look for the job's log. */
 const traceOf = (run: Run, stage: JobStage['stage'], batch: string, times: JobTimes): Partial<Run> =>
@@ -158,21 +160,25 @@ async function settleAll(
 ) {
   const { ledger } = deps
   const reports = new Map(report.sources.map((source) => [source.runId, source]))
-  const times = {
+  const batchTimes = {
     startedAt: slot.startedAt,
     jobStartedAt: status?.startedAt ?? report.startedAt,
     workStartedAt: report.startedAt,
     workEndedAt: report.endedAt,
     jobEndedAt: status?.endedAt ?? report.endedAt,
     jobRunId: status?.id ?? slot.jobRunId,
+    dpu: slot.dpu,
+    dpuSeconds: status?.dpuSeconds,
   }
+  const shares = sharesOf(slot.items)
   const lastAttempt = isLast(slot)
   const around = stage.around ?? ((_dataset, _batch, work) => work())
   let retry: unknown
   await around(queue.dataset, slot.batch, async () => {
     await pMap(
       slot.items,
-      async (item) => {
+      async (item, i) => {
+        const times = { ...batchTimes, share: shares[i] }
         const place = { pk: queuePk(queue), sk: item.sk }
         // Settled before a crash: the item left the queue with what came of it.
         if (!(await ledger.table.get(place))) return
@@ -270,6 +276,9 @@ async function retryAlone(
     jobStartedAt: status?.startedAt,
     jobEndedAt: status?.endedAt,
     jobRunId: status?.id ?? slot.jobRunId,
+    share: 1,
+    dpu: slot.dpu,
+    dpuSeconds: status?.dpuSeconds,
   })
   const leave = { delete: { pk: queuePk(queue), sk: only.sk } }
   await endRun(ledger, run, 'failed', { code: `${stage}_job_failed`, message }, [leave], trace)

@@ -18,26 +18,31 @@ export async function withdrawCsv(deps: PublishDeps, source: SourceRef, zones: Z
   const { ledger, objects, rawBucket } = deps
   const head = await ledger.head(source)
   if (!head) return 'unknown'
-  return await withZipLock(deps, source.dataset, head, async () => {
+  return await withZipLock(deps, source.dataset, head, async (zip) => {
     // First the raw object: what is at work on it finds it gone, and publishes nothing.
     if (await objects.head(rawBucket, head.key)) await objects.remove(rawBucket, [head.key])
-    const done = await withdraw(deps, source, zones, { at: head.withdrawnAt ?? ledger.instant() })
+    const done = await withdraw(deps, source, zones, { at: markOf(ledger, head, zip) })
     return done ? 'withdrawn' : 'landed_again'
   })
 }
 
 /** An extraction of its zip would write the raw object again, behind our back: of a replayed one, or of one that has just landed. */
-async function withZipLock<T>(deps: PublishDeps, dataset: string, head: Head, work: () => Promise<T>): Promise<T> {
+async function withZipLock<T>(
+  deps: PublishDeps,
+  dataset: string,
+  head: Head,
+  work: (zip: Pick<Head, 'landedAt'>) => Promise<T>,
+): Promise<T> {
   const { ledger, objects, rawBucket } = deps
   const zipKey = head.zipKey ?? (await landedZip(deps, dataset, head.key))
-  if (!zipKey) return await work()
+  if (!zipKey) return await work({})
   const zip = { dataset, sourceId: sourceIdOf(zipKey) }
-  const unlessWaiting = async () => {
+  const unlessWaiting = async (locked?: Head) => {
     const landed = await objects.head(rawBucket, zipKey)
     const seen = landed && (await ledger.runs(zip)).find(({ versionId }) => versionId === landed.versionId)
     if (landed && !(seen && hasEnded(seen.state)))
       throw new TryAgain('zip_in_work', `${zipKey} has landed again and is not extracted yet. Try again in a moment.`)
-    return await work()
+    return await work(locked ?? {})
   }
   return (await ledger.head(zip)) ? await withSourceLock(deps, zip, unlessWaiting) : await unlessWaiting()
 }
@@ -63,7 +68,7 @@ export async function withdrawZip(deps: PublishDeps, source: SourceRef): Promise
     const marked = await ledger.table.write([
       {
         update: headKey(source),
-        set: { withdrawnAt: head.withdrawnAt ?? ledger.instant() },
+        set: { withdrawnAt: markOf(ledger, head, head) },
         when: [...stillLocked(owner), { attribute: 'seq', is: 'equal', to: head.seq }],
       },
     ])
@@ -72,6 +77,16 @@ export async function withdrawZip(deps: PublishDeps, source: SourceRef): Promise
     if (newest?.cause === LIVE) return 'landed_again'
     throw new TryAgain('withdraw_contended', `${head.key} was being withdrawn while a replay or rerun took it in.`)
   })
+}
+
+/**
+ * The first instant stays, unless its zip has landed since. By whatever clocks, what is withdrawn did not land later than that:
+ * it would come back.
+ */
+function markOf(ledger: Ledger, { withdrawnAt = '' }: Head, { landedAt = '' }: Pick<Head, 'landedAt'>): string {
+  if (withdrawnAt !== '' && landedAt <= withdrawnAt) return withdrawnAt
+  const now = ledger.instant()
+  return now > landedAt ? now : landedAt
 }
 
 export const isZip = async (ledger: Ledger, source: SourceRef): Promise<boolean> =>

@@ -5,10 +5,12 @@ import { GlueClient } from '@aws-sdk/client-glue'
 import { DescribeExecutionCommand, ExecutionDoesNotExist, SFNClient } from '@aws-sdk/client-sfn'
 import { XRayClient } from '@aws-sdk/client-xray'
 import { loadContracts } from '../../schemas/contract.ts'
+import { putEvents } from '../events/put.ts'
 import { EventBridgeArchives } from '../jobs/archives.ts'
 import { AwsGlue } from '../jobs/glue.ts'
 import { S3Objects } from '../jobs/objects.ts'
 import { Ledger } from '../ledger/ledger.ts'
+import { DynamoListing } from '../ledger/listing.ts'
 import { DynamoTable } from '../ledger/table.ts'
 import { IMPATIENT, sendTo } from '../trace/send.ts'
 import { noteEnd } from './ended.ts'
@@ -30,8 +32,11 @@ export const objects = once(() => new S3Objects(s3()))
 export const glue = once(() => new AwsGlue(traced(new GlueClient())))
 export const document = once(() => documentClient(traced(new DynamoDBClient())))
 export const ledger = (table: string) =>
-  new Ledger(noting(new DynamoTable(document(), table)), () => new Date(), noteEnd)
+  new Ledger(noting(new DynamoTable(document(), table)), () => new Date(), noteEnd, process.env.CODE_VERSION)
+export const listing = (table: string) => new DynamoListing(document(), table)
 const events = once(() => traced(new EventBridgeClient()))
+/** Events of our own, onto the default bus. */
+export const put = once(() => putEvents(events()))
 export const archives = (archive: string) => new EventBridgeArchives(events(), archive)
 export const sendSegments = once(() => sendTo(traced(new XRayClient(IMPATIENT))))
 const sfn = once(() => traced(new SFNClient()))

@@ -14,8 +14,6 @@ export const noteEnd = (run: Run): void => void ended.push(run)
 export async function tellEnded(tellers: Record<string, Teller>): Promise<void> {
   const runs = ended.splice(0)
   if (runs.length === 0) return
-  for (const { runId, dataset, sourceId, cause, state, problem } of runs)
-    logger.info('A run has ended', { runId, dataset, sourceId, cause, state, problem: problem?.code })
   for (const [name, tell] of Object.entries(tellers)) {
     try {
       await tell(runs)

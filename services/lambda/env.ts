@@ -22,9 +22,15 @@ export const PartitionEnv = z.object({
   STAGING_BUCKET: name,
   PROCESSING_BUCKET: name,
   DELIVERY_BUCKET: name,
+  QUARANTINE_BUCKET: name,
   JOB_NAME: name,
 })
-export const CatalogEnv = z.object({ LEDGER_TABLE: name, DELIVERY_BUCKET: name, CRAWLERS: crawlers })
+export const CatalogEnv = z.object({
+  LEDGER_TABLE: name,
+  DELIVERY_BUCKET: name,
+  QUARANTINE_BUCKET: name,
+  CRAWLERS: crawlers,
+})
 export const SweepEnv = z.object({
   ...books,
   STAGING_BUCKET: name,
@@ -40,6 +46,8 @@ export const SweepEnv = z.object({
 
 /** What of it tracing needs; `TRACE_SAMPLING` is the share of runs that are traced. */
 export const TraceEnv = z.object({ LEDGER_TABLE: name, TRACE_SAMPLING: z.coerce.number().min(0).max(1) })
+/** What telling of ended runs needs, in each function in which a run may end. */
+export const HistoryEnv = z.object({ LEDGER_TABLE: name, QUARANTINE_BUCKET: name })
 
 /** How CDK must fill a function's environment: every key, each a string. */
 export type Environment<S extends z.ZodObject> = Record<Extract<keyof z.input<S>, string>, string>

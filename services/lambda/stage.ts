@@ -5,6 +5,7 @@ import { ChangeMessageVisibilityCommand, GetQueueUrlCommand, SQSClient } from '@
 import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import type { z } from 'zod'
+import { aboutOf } from './about.ts'
 import { tellEnded } from './ended.ts'
 import { LandfallError } from './errors.ts'
 import { annotating, naming, takeHandled } from './handled.ts'
@@ -57,6 +58,14 @@ async function receive(routes: Route[], record: SQSRecord): Promise<string | und
   throw new Error(`No schema of this stage takes the event: ${record.body.slice(0, 500)}`)
 }
 
+function bodyOf({ body }: SQSRecord): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
+}
+
 const fields = (error: unknown) =>
   error instanceof LandfallError ? { code: error.code, retryable: error.retryable } : {}
 
@@ -88,7 +97,9 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
           if (dataset) woken.set(dataset, [...(woken.get(dataset) ?? []), record])
         } catch (error) {
           logger.error('An event could not be handled and comes back', {
+            ...aboutOf(bodyOf(record), process.env.RAW_BUCKET),
             ...naming(mine),
+            receives: record.attributes.ApproximateReceiveCount,
             ...fields(error),
             error: error as Error,
           })

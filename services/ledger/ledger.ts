@@ -34,12 +34,17 @@ export class Ledger {
   readonly table: Table
   readonly now: () => Date
   readonly #onEnd: (run: Run) => void
+  readonly #code: string | undefined
 
-  /** @param onEnd is told of each run that comes to its end by a write of this ledger */
-  constructor(table: Table, now: () => Date, onEnd: (run: Run) => void = () => {}) {
+  /**
+   * @param onEnd is told of each run that comes to its end by a write of this ledger
+   * @param code version of the code that writes, for runs to say by which they came to be and to their end
+   */
+  constructor(table: Table, now: () => Date, onEnd: (run: Run) => void = () => {}, code?: string) {
     this.table = table
     this.now = now
     this.#onEnd = onEnd
+    this.#code = code
   }
 
   instant = () => this.now().toISOString()
@@ -91,7 +96,11 @@ export class Ledger {
       const at = this.instant()
       // An archived zip uncovers the version before it, whose event may come only now.
       const late = kind === 'zip' && isEarlier(landed, head)
-      const ending = withdrawnFate(landed, cause, head) ?? end ?? (late ? supersededBy(landed.key) : undefined)
+      // Of what failed unseen, too: redriven, it would come after the newer one, by its number.
+      const fate = late && end?.state !== 'refused' ? supersededBy(landed.key) : end
+      const ending = withdrawnFate(landed, cause, head) ?? fate
+      // When that landed which a rerun could not look at, or found gone, nobody knows: the next event must not seem to be older.
+      const isPlaced = kind === 'zip' && !late && (landed.sequencer !== undefined || !ending)
       const replaces = cause === LIVE ? undefined : await this.#rowsNow(source, head)
       const run: Run = {
         ...landed,
@@ -107,7 +116,8 @@ export class Ledger {
         ...(head?.zipKey && head.zipRunId && { zip: { key: head.zipKey, runId: head.zipRunId } }),
         ...(replaces && { replaces }),
         ...begins.as,
-        ...(ending && { ...ending, endedAt: at }),
+        ...(this.#code && { code: this.#code }),
+        ...(ending && { ...ending, ...this.#ended(at) }),
       }
       const writes: Write[] = [
         {
@@ -118,13 +128,13 @@ export class Ledger {
             key: landed.key,
             dataset,
             sourceId: source.sourceId,
-            ...(kind === 'zip' && !late && { landedAt: landed.landedAt }),
-            ...(kind === 'zip' && !late && landed.sequencer && { sequencer: landed.sequencer }),
+            ...(isPlaced && { landedAt: landed.landedAt }),
+            ...(isPlaced && landed.sequencer && { sequencer: landed.sequencer }),
           },
           remove: [
             // Landing a key again is how a person takes its withdrawal back.
-            ...(cause === LIVE && !ending && head?.withdrawnAt ? ['withdrawnAt'] : []),
-            ...(kind === 'zip' && !late && !landed.sequencer ? ['sequencer'] : []),
+            ...(!ending && head?.withdrawnAt ? ['withdrawnAt'] : []),
+            ...(isPlaced && !landed.sequencer ? ['sequencer'] : []),
           ],
           when: [
             head?.seq === undefined
@@ -150,6 +160,11 @@ export class Ledger {
     throw new TryAgain('source_contended', `${landed.key} is being registered by many events at once.`)
   }
 
+  #ended = (endedAt: string): Pick<Run, 'endedAt' | 'endedCode'> => ({
+    endedAt,
+    ...(this.#code && { endedCode: this.#code }),
+  })
+
   /** Of which run the table has rows of a source. */
   async #rowsNow(source: SourceRef, head: Head | undefined): Promise<Replaced | undefined> {
     const run = head?.deliveryRun && (await this.run({ ...source, runId: head.deliveryRun }))
@@ -162,9 +177,18 @@ export class Ledger {
   async reopen(run: Run, landed: Landed, end?: Ending): Promise<Run> {
     const when: Write['when'] = [{ attribute: 'state', is: 'equal', to: run.state }]
     const { problem: _, endedAt: __, ...open } = run
-    const again: Run = { ...open, ...landed, ...(end ? { ...end, endedAt: this.instant() } : { state: 'queued' }) }
+    const again: Run = {
+      ...open,
+      ...landed,
+      ...(end ? { ...end, ...this.#ended(this.instant()) } : { state: 'queued' }),
+    }
     const writes: Write[] = [{ put: runItem(again), when }]
-    if (!end) writes.push({ put: queueItem('convert', again) }, ...rowReopened(again))
+    if (!end)
+      writes.push(
+        { put: queueItem('convert', again) },
+        { update: headKey(run), remove: ['withdrawnAt'] },
+        ...rowReopened(again),
+      )
     else writes.push(...endingOf(again, {}))
     if (!(await this.table.write(writes))) return (await this.run(run)) ?? again
     if (end) this.#onEnd(again)
@@ -176,24 +200,29 @@ export class Ledger {
     if (!isUnstarted(run, stage)) return run
     const { problem: _, endedAt: __, ...open } = run
     const state = stage === 'convert' ? 'queued' : 'converted'
-    const failed: Condition[] = [{ attribute: 'state', is: 'equal', to: 'failed' }]
-    return (await this.update(run, { state }, rowReopened(run), ['problem', 'endedAt'], failed))
+    // Not one whose job has failed since: nothing would end it again.
+    const still: Condition[] = [
+      { attribute: 'state', is: 'equal', to: 'failed' },
+      run.endedAt === undefined
+        ? { attribute: 'endedAt', is: 'absent' }
+        : { attribute: 'endedAt', is: 'equal', to: run.endedAt },
+    ]
+    return (await this.update(run, { state }, rowReopened(run), ['problem', 'endedAt'], still))
       ? { ...open, state }
-      : run
+      : ((await this.run(run)) ?? run)
   }
 
-  /** What `unzip` knows of a member before the member's own event can come. */
+  /** What `unzip` knows of a member before the member's own event can come. What it writes is wanted again. */
   async noteMember(
     member: SourceRef & { bucket: string; key: string },
     zip: { key: string; runId: string },
-    cause: string,
   ): Promise<void> {
     const { bucket, key, dataset, sourceId } = member
     await this.table.write([
       {
         update: headKey(member),
         set: { bucket, key, dataset, sourceId, zipKey: zip.key, zipRunId: zip.runId },
-        ...(cause === LIVE && { remove: ['withdrawnAt'] }),
+        remove: ['withdrawnAt'],
       },
     ])
   }
@@ -210,18 +239,25 @@ export class Ledger {
     remove: string[] = [],
     when: Condition[] = [],
   ): Promise<boolean> {
-    const ending = set.state && hasEnded(set.state) ? endingOf(run, set) : []
-    const written = await this.table.write([{ update: runKey(run), set, remove, when }, ...ending, ...more])
+    const isEnd = set.state !== undefined && hasEnded(set.state)
+    const ending = isEnd ? endingOf(run, set) : []
     // Without the instant it is the failure that is written before a last attempt.
-    if (written && set.endedAt && set.state && hasEnded(set.state)) this.#onEnd(without({ ...run, ...set }, remove))
+    const all = isEnd && set.endedAt ? { ...set, ...this.#ended(set.endedAt) } : set
+    const written = await this.table.write([{ update: runKey(run), set: all, remove, when }, ...ending, ...more])
+    if (written && isEnd && set.endedAt) this.#onEnd(without({ ...run, ...all }, remove))
     return written
   }
 }
 
 /** No replay or rerun takes up again what a person has withdrawn. */
-function withdrawnFate({ key }: Landed, cause: string, head: Head | undefined): Ending | undefined {
-  return cause === LIVE || head?.withdrawnAt === undefined ? undefined : withdrawn(key, head.withdrawnAt)
+function withdrawnFate(landed: Landed, cause: string, head: Head | undefined): Ending | undefined {
+  const at = head?.withdrawnAt
+  return cause === LIVE || at === undefined || landedSince(landed, at) ? undefined : withdrawn(landed.key, at)
 }
+
+/** Landed again after it was withdrawn, though its own event may not have been taken in. */
+export const landedSince = ({ landedAt }: Pick<Landed, 'landedAt'>, withdrawnAt: string): boolean =>
+  landedAt > withdrawnAt
 
 export const withdrawn = (key: string, at: string): Ending => ({
   state: 'superseded',

@@ -12,7 +12,10 @@ export const listedAt = ({ registeredAt, runId }: Pick<Run, 'registeredAt' | 'ru
 /** Both compare as text with `listedAt`: an instant, or the place of a run. */
 export type Range = { from?: string; before?: string }
 
-/** For people: runs by time. It lags behind the ledger, so nothing is claimed or decided by it. */
+/**
+ * Runs by time, for people. It lags behind the ledger, so nothing is claimed by it, and nothing is decided by it but whether
+ * an expected file has come, moments after its grace is over.
+ */
 export interface Listing {
   /** Newest first, from `before` (without it) back to `from` (with it). Reads no more than is taken, by pages. */
   newest(range?: Range): AsyncIterable<Run>

@@ -29,6 +29,8 @@ export type Slot = {
   leaseUntil: number
   manifest?: string
   jobRunId?: string
+  /** DPU that the job may have at most. */
+  dpu?: number
   /** How often its settling has begun. */
   settleAttempts?: number
 }

@@ -31,6 +31,12 @@ export type Span = {
   endedAt?: string
   /** Glue's id of the job run. */
   jobRunId?: string
+  /** Its part of what the job or crawl cost that it was in with others: 0 to 1. */
+  share?: number
+  /** DPU that the job might have at most. */
+  dpu?: number
+  /** What Glue billed of them, where Glue says it. */
+  dpuSeconds?: number
 }
 
 export type MemberLine = { name: string; key: string; sourceId: string; bytes: number; versionId?: string }
@@ -63,6 +69,9 @@ export type Run = Landed & {
   cause: string
   /** Version of the contract that its rows were typed under. Absent until then, and of runs that know of no other: 1. */
   contractVersion?: number
+  /** Version of the code that registered it, and of the code that it ended under. Absent where none was said. */
+  code?: string
+  endedCode?: string
   /** Order of registration within the source: among runs of one version the last registered wins. */
   seq: number
   registeredAt: string

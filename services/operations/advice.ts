@@ -47,6 +47,7 @@ export const ADVICE: Record<string, string> = {
   convert_job_failed: LOGS,
   partition_job_failed: LOGS,
   rerun_lost: `Its event was lost on its way, or died: look with landfall redrive, or start the rerun again.`,
+  rerun_name_used: 'Start the rerun again under a name that was never used, as landfall rerun does by itself.',
   convert_not_started: NOT_STARTED,
   partition_not_started: NOT_STARTED,
   convert_not_published: LOGS,

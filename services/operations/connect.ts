@@ -6,6 +6,7 @@ import { GlueClient } from '@aws-sdk/client-glue'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { XRayClient } from '@aws-sdk/client-xray'
 import type { Stage } from '../../events/replay.ts'
 import { type Archives, EventBridgeArchives } from '../jobs/archives.ts'
 import { AwsGlue } from '../jobs/glue.ts'
@@ -18,6 +19,7 @@ import { versionsOf } from './contract-versions.ts'
 import { type DeadLetters, SqsDeadLetters } from './dead-letters.ts'
 import { type Machine, SfnMachine } from './machine.ts'
 import { type Depth, type NamedQueue, objectRulesOf, queuesOf, sqsDepth } from './queues.ts'
+import { type Traces, XRayTraces } from './traces.ts'
 import { S3Versions, type Versions } from './versions.ts'
 
 /** Names of the two stacks of the app. */
@@ -50,6 +52,7 @@ export type Landfall = {
   /** Which version of its contract people see of a dataset, and which is deployed. */
   contractVersions: (dataset: string) => Promise<{ served: number | undefined; deployed: number | undefined }>
   archives: Archives
+  traces: Traces
   /** ARN of the rule by which each stage hears of objects. */
   objectRules: Partial<Record<Stage, string>>
   rawBucket: string
@@ -96,6 +99,7 @@ export async function connect(target: Target = {}): Promise<Landfall> {
   const sfn = new SFNClient(target)
   const glue = new GlueClient(target)
   const events = new EventBridgeClient(target)
+  const xray = new XRayClient(target)
   const document = documentClient(dynamo)
   return {
     s3,
@@ -112,6 +116,7 @@ export async function connect(target: Target = {}): Promise<Landfall> {
     machine: new SfnMachine(sfn, stateless('RerunMachine')),
     contractVersions: versionsOf(new AwsGlue(glue), stateless('Tables'), stateless('Versions')),
     archives: new EventBridgeArchives(events, stateful('Archive')),
+    traces: new XRayTraces(xray),
     objectRules: objectRulesOf(stateless.all),
     rawBucket: stateful('RawBucket'),
     processingBucket: stateful('ProcessingBucket'),
@@ -128,6 +133,7 @@ export async function connect(target: Target = {}): Promise<Landfall> {
       sfn.destroy()
       glue.destroy()
       events.destroy()
+      xray.destroy()
     },
   }
 }

@@ -1,5 +1,6 @@
 import pMap from 'p-map'
 import { partitionOfFolder } from '../../schemas/hive.ts'
+import { type Cost, estimate } from '../cost/estimate.ts'
 import { publishedKeys } from '../jobs/publish.ts'
 import { readSlot } from '../jobs/settle.ts'
 import { sourceIdOf } from '../ledger/ids.ts'
@@ -47,6 +48,10 @@ export type Shown = {
   balance: Balance
   times: StageTime[]
   landedToQueryable?: number
+  /** An estimate at list prices; of a member with its share of its zip's. */
+  cost: Cost
+  /** A zip: what its members cost beside that, as far as they have come. */
+  membersCostUsd?: number
   jobs: Job[]
   now?: Now
   advice?: string
@@ -83,6 +88,8 @@ export async function show(books: Books, text: string): Promise<Shown> {
     balance: balanceOf(run),
     times: [...(zip ? stageTimes(zip) : []), ...stageTimes(run)],
     ...(queryable !== undefined && { landedToQueryable: queryable }),
+    cost: estimate(run, zip),
+    ...(members && { membersCostUsd: members.reduce((sum, { run }) => sum + (run ? estimate(run).usd : 0), 0) }),
     jobs: jobsOf(run),
     ...(now && { now }),
     ...(advice && { advice }),
@@ -90,11 +97,13 @@ export async function show(books: Books, text: string): Promise<Shown> {
   }
 }
 
-async function zipOf({ ledger }: Books, { dataset, zip }: Run): Promise<Run | undefined> {
+/** The zip that a run's source came in. */
+export async function zipOf({ ledger }: Books, { dataset, zip }: Run): Promise<Run | undefined> {
   return zip && (await ledger.run({ dataset, sourceId: sourceIdOf(zip.key), runId: zip.runId }))
 }
 
-async function membersOf({ ledger }: Books, zip: Run): Promise<MemberRun[]> {
+/** A zip's members, with what became of each. */
+export async function membersOf({ ledger }: Books, zip: Run): Promise<MemberRun[]> {
   const refs = memberRuns(zip)
   return await pMap(
     zip.members ?? [],
@@ -135,7 +144,8 @@ function jobsOf({ convertBatch, partitionBatch, spanConvert, spanPartition }: Ru
   ]
 }
 
-async function nowOf({ ledger }: Books, run: Run): Promise<Now | undefined> {
+/** Where an open run is: what its spans say only when the stage has settled it. */
+export async function nowOf({ ledger }: Books, run: Run): Promise<Now | undefined> {
   if (hasEnded(run.state)) return undefined
   const { dataset, state } = run
   if (state === 'extracting') return { stage: 'unzip', doing: 'works', since: run.registeredAt }

@@ -2,6 +2,7 @@ import { addressedStage, STAGES, type Stage } from '../../events/replay.ts'
 import type { Replay } from '../jobs/archives.ts'
 import { readSlot } from '../jobs/settle.ts'
 import { catalogState } from '../ledger/catalog-state.ts'
+import { type OverdueFile, overdueFiles } from '../ledger/expected.ts'
 import { type Queued, queuePk } from '../ledger/queue.ts'
 import { hasEnded, type Run } from '../ledger/run.ts'
 import type { Landfall } from './connect.ts'
@@ -61,6 +62,8 @@ export type Status = {
   queues: QueueStatus[]
   /** Refused or failed in the 24 hours, newest first. */
   troubled: Run[]
+  /** Files that contracts expect and that have not come, or only too small. */
+  overdue: OverdueFile[]
   /** Replays, started in the 24 hours, whose name addresses no stage. */
   unheard: Replay[]
   /** False where there were more runs than are counted: then those of the 24 hours are the newest `counted`. */
@@ -87,11 +90,12 @@ export async function status(deps: Deps, most = MOST): Promise<Status> {
     day.push(run)
   }
   const datasets = [...new Set([...deps.datasets, ...day.map(({ dataset }) => dataset)])].sort()
-  const [stages, perDataset, queues, replays] = await Promise.all([
+  const [stages, perDataset, queues, replays, overdue] = await Promise.all([
     Promise.all(datasets.flatMap((dataset) => STAGES.map((stage) => stageStatus(deps, stage, dataset, day)))),
     Promise.all(datasets.map((dataset) => datasetStatus(deps, dataset, day))),
     queueStatus(deps),
     deps.archives.replays(),
+    Promise.all(datasets.map((dataset) => overdueFiles(deps.ledger, dataset))),
   ])
   const troubled = day.filter(({ state }) => state === 'refused' || state === 'failed')
   return {
@@ -101,6 +105,7 @@ export async function status(deps: Deps, most = MOST): Promise<Status> {
     datasets: perDataset,
     queues,
     troubled,
+    overdue: overdue.flat(),
     unheard: replays.filter(({ name, startedAt = since }) => !addressedStage(name) && startedAt >= since),
     complete,
     counted: day.length,

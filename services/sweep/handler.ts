@@ -1,10 +1,25 @@
 import { csvLanded } from '../convert/convert.ts'
 import { convertStage } from '../convert/stage.ts'
-import { archives, contracts, executionRuns, glue, ledger, objects, sleep, unique } from '../lambda/clients.ts'
+import { lookForOverdue } from '../expected/overdue.ts'
+import { tellSeen } from '../expected/tell.ts'
+import {
+  archives,
+  contracts,
+  executionRuns,
+  glue,
+  ledger,
+  listing,
+  objects,
+  put,
+  sleep,
+  unique,
+} from '../lambda/clients.ts'
 import { readEnv, SweepEnv } from '../lambda/env.ts'
 import { isRefusal } from '../lambda/errors.ts'
 import { logger, scheduled } from '../lambda/stage.ts'
 import type { OpenRerun } from '../ledger/reruns.ts'
+import { waitingEntries } from '../metrics/waiting.ts'
+import { write } from '../metrics/write.ts'
 import { queueOverdue } from '../partition/partition.ts'
 import { partitionStage } from '../partition/stage.ts'
 import { unheardReplays } from './replays.ts'
@@ -34,13 +49,28 @@ export const handler = scheduled(async () => {
   const { swept, waits, errors } = await sweep(stages, catalog, [...contracts().keys()], reruns)
   for (const did of swept) logger.warn('The sweep mended what a lost wake-up left', did)
   for (const why of waits) logger.info('The sweep leaves it to the next', why)
-  try {
+  const also = async (what: string, work: () => Promise<void>) => {
+    try {
+      await work()
+    } catch (error) {
+      // Throttled, say: the next minute looks again, and an error here would alarm for nothing.
+      if (isRefusal(error)) errors.push(error)
+      else logger.info(`The sweep leaves ${what} to the next`, { error: error as Error })
+    }
+  }
+  await also('replays', async () => {
     const replays = () => archives(env.ARCHIVE).replays()
     for (const words of await unheardReplays({ ledger: catalog.ledger, replays })) logger.warn(words)
-  } catch (error) {
-    // Throttled, say: the next minute lists them too, and an error here would alarm for nothing.
-    if (isRefusal(error)) errors.push(error)
-    else logger.info('The sweep leaves replays to the next', { error: error as Error })
+  })
+  const expected = { ledger: catalog.ledger, listing: listing(env.LEDGER_TABLE) }
+  const telling = {
+    warn: (words: string, fields: Record<string, unknown>) => logger.warn(words, fields),
+    write,
+    put: put(),
+  }
+  for (const [dataset, contract] of contracts()) {
+    await also(`what ${dataset} expects`, async () => tellSeen(telling, await lookForOverdue(expected, contract)))
+    await also(`how long ${dataset} waits`, async () => write(await waitingEntries(catalog.ledger, dataset)))
   }
   if (errors.length > 0) throw new AggregateError(errors, `The sweep could not finish ${errors.length} of its checks`)
 })

@@ -2,14 +2,15 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import pMap from 'p-map'
 import type { Contract } from '../../schemas/contract.ts'
 import { type Arrival, type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
-import { type PublishDeps, stillLocked, withdraw, withSourceLock } from '../jobs/publish.ts'
+import { outdated, type PublishDeps, stillLocked, withdraw, withSourceLock } from '../jobs/publish.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
 import { isRerun, LIVE } from '../ledger/causes.ts'
-import { memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
-import type { Ending } from '../ledger/ledger.ts'
+import { datasetOf, memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
+import { type Ending, type Ledger, landedSince, withdrawn } from '../ledger/ledger.ts'
 import { rowAgain } from '../ledger/reruns.ts'
 import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
+import type { Condition } from '../ledger/table.ts'
 import { extract } from './extract.ts'
 
 export type UnzipDeps = IntakeDeps &
@@ -34,6 +35,26 @@ export const judgeLanded =
 
 /** A zip landed: its members become CSVs in the raw zone. A CSV that landed here moves to where CSVs are read. */
 export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void> {
+  try {
+    await takeUp(deps, arrival)
+  } catch (error) {
+    if (arrival.lastReceive) await giveUp(deps, arrival)
+    throw error
+  }
+}
+
+/** The message goes to the DLQ. A run of it that never came to its extraction, as others held the zip, would stay open for ever. */
+async function giveUp({ ledger }: UnzipDeps, { key, cause, event }: Arrival): Promise<void> {
+  const source = { dataset: datasetOf(key) ?? '', sourceId: sourceIdOf(key) }
+  const version = event?.versionId
+  for (const run of await ledger.runs(source)) {
+    if (run.cause !== cause || hasEnded(run.state) || (version !== undefined && run.versionId !== version)) continue
+    const still: Condition[] = [{ attribute: 'state', is: 'equal', to: run.state }]
+    await ledger.update(run, { state: 'failed', problem: notExtracted(run) }, [], [], still)
+  }
+}
+
+async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
   const { ledger } = deps
   const { lastReceive } = arrival
   const known = await takeIn(deps, arrival, 'zip', judgeLanded(deps.contracts))
@@ -50,13 +71,20 @@ export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void
       await ledger.update(run, { state: 'superseded', problem, endedAt: ledger.instant() })
       return
     }
+    // Withdrawn since it was taken in: its version can be read for as long as the bucket keeps old ones. One that is still where
+    // it landed has landed again, and nobody could look at it until now.
+    if (head.withdrawnAt !== undefined && (await outdated(deps, run))) {
+      await ledger.update(run, { ...withdrawn(run.key, head.withdrawnAt), endedAt: ledger.instant() })
+      return
+    }
     const given = { state: 'failed', problem: notExtracted(run) } as const
     // A rerun is not told: it would end by what may still go well.
     if (lastReceive) await ledger.table.write([{ update: runKey(run), set: given }])
     try {
       const before = head.members ?? []
-      const out = run.cause === LIVE ? [] : await notToBeReplayed(deps, run, before)
-      if (before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
+      const again = run.cause !== LIVE && (await isExtracted(ledger, run))
+      const out = run.cause === LIVE ? [] : await notToBeReplayed(deps, run, before, again)
+      if (again && before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
       const done = CSV.test(run.key) ? await moveCsv(deps, run) : await unzip(deps, run, before, out)
       const endedAt = ledger.instant()
       const told = await ledger.update(
@@ -67,6 +95,8 @@ export async function zipLanded(deps: UnzipDeps, arrival: Arrival): Promise<void
             update: headKey(run),
             // What was left out is still this zip's: what withdraws or erases the zip must know of it.
             set: { members: [...done.members, ...out.map(({ member }) => member)], extractedSeq: run.seq },
+            // Landed again, and taken in only now.
+            remove: ['withdrawnAt'],
             when: stillLocked(owner),
           },
         ],
@@ -104,19 +134,31 @@ class Withdrawn extends LandfallError {
   }
 }
 
+/** Whether this version has been extracted before: then a replay or rerun brings nothing new. */
+const isExtracted = async (ledger: Ledger, run: Run): Promise<boolean> =>
+  (await ledger.runs(run)).some(({ versionId, state }) => versionId === run.versionId && state === 'extracted')
+
 type LeftOut = { member: MemberLine; reason: 'withdrawn' | 'landed by itself since' }
 
 /**
  * Members that a replay leaves alone: those whose rows a person wants no more, and those that have landed by themselves since,
- * whose newer rows it would replace. A zip that has just landed brings both back.
+ * whose newer rows it would replace. A zip that has just landed brings both back; so does a rerun of one that nobody could
+ * extract, but for what was withdrawn after it landed.
  */
-async function notToBeReplayed(deps: UnzipDeps, { dataset }: Run, members: MemberLine[]): Promise<LeftOut[]> {
+async function notToBeReplayed(
+  deps: UnzipDeps,
+  { dataset, landedAt }: Run,
+  members: MemberLine[],
+  again: boolean,
+): Promise<LeftOut[]> {
   const { ledger, objects, rawBucket } = deps
   const judged = await pMap(
     members,
     async (member): Promise<LeftOut | undefined> => {
       const head = await ledger.head({ dataset, sourceId: member.sourceId })
-      if (head?.withdrawnAt !== undefined) return { member, reason: 'withdrawn' }
+      const at = head?.withdrawnAt
+      if (at !== undefined && !landedSince({ landedAt }, at)) return { member, reason: 'withdrawn' }
+      if (!again) return undefined
       const current = await objects.head(rawBucket, member.key)
       // Without a version it is what a crash of an extraction left.
       const ours = !current || !member.versionId || current.versionId === member.versionId
@@ -154,7 +196,6 @@ async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: LeftO
           ledger.noteMember(
             { dataset, sourceId: sourceIdOf(member.key), bucket: rawBucket, key: member.key },
             { key: run.key, runId },
-            run.cause,
           ),
         { concurrency: 8 },
       )
@@ -202,10 +243,10 @@ const leaveLanding = ({ objects }: UnzipDeps, { bucket, key, versionId }: Run): 
   objects.removeVersion(bucket, key, versionId)
 
 async function moveCsv({ ledger, objects, rawBucket }: UnzipDeps, run: Run): Promise<Extracted> {
-  const { bucket, key, versionId, etag, bytes, dataset, runId, cause } = run
+  const { bucket, key, versionId, etag, bytes, dataset, runId } = run
   const to = key.replace(/^landing\//, 'data/')
   const sourceId = sourceIdOf(to)
-  await ledger.noteMember({ dataset, sourceId, bucket: rawBucket, key: to }, { key, runId }, cause)
+  await ledger.noteMember({ dataset, sourceId, bucket: rawBucket, key: to }, { key, runId })
   const copy = await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket: rawBucket, key: to })
   return { members: [{ name: key, key: to, sourceId, bytes, versionId: copy.versionId ?? 'null' }] }
 }

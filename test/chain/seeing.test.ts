@@ -90,6 +90,33 @@ describe.sequential('a file with bad rows', () => {
     expect(json).toMatchObject({ inTable: true, balance: { holds: true, inDelivery: 38 }, others: [] })
   }, 60_000)
 
+  it('has its time drawn by trace, from the ledger, and the same from X-Ray', async () => {
+    const { code, out } = await said('trace', 'data/sales/shop.csv')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^landed to queryable [\d.]+ s: .*starting [\d.]+, working [\d.]+,/m)
+    const lines = out.split('\n')
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+    const stages = lines.flatMap((line) => /^(\w+) +[\d.]+ s +[\d.]+ s +─+$/.exec(line)?.[1] ?? [])
+    expect(stages).toEqual(['convert', 'partition', 'catalog'])
+    for (const part of ['starting', 'job', 'working', 'publishing', 'crawl'])
+      expect(out).toMatch(new RegExp(`^ +${part} +[\\d.]+ s +[\\d.]+ s +[▒█]+$`, 'm'))
+
+    // It is sent when the run has ended; that may be a moment after its rows are queryable.
+    const read = await vi.waitFor(
+      async () => {
+        const found = await said('trace', 'data/sales/shop.csv', '--xray')
+        expect(found.err).toBe('')
+        return found
+      },
+      { timeout: 20_000, interval: 500 },
+    )
+    expect(read.out).toMatch(/^[\s\S]+\n\nX-Ray's trace 1-[0-9a-f]{8}-[0-9a-f]{24}\n$/)
+    expect(read.out.startsWith(out.trimEnd())).toBe(true)
+    const documents = JSON.parse((await said('trace', 'data/sales/shop.csv', '--json')).out)
+    const sent = JSON.parse((await said('trace', 'data/sales/shop.csv', '--xray', '--json')).out)
+    expect(sent).toEqual(documents)
+  }, 60_000)
+
   it('has its bad rows told by rejects, and given as a CSV that lands well once it is mended', async () => {
     const { lines, right } = await withBadRows(1)
     const told = await said('rejects', 'data/sales/shop.csv')

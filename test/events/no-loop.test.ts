@@ -3,9 +3,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { CrawlEnded } from '../../events/crawl-ended.ts'
 import { CsvLanded } from '../../events/csv-landed.ts'
 import { DeliveryChanged } from '../../events/delivery-changed.ts'
+import { FileOverdue } from '../../events/file-overdue.ts'
 import { JobEnded } from '../../events/job-ended.ts'
 import { ParquetProcessed } from '../../events/parquet-processed.ts'
 import { RerunAsked } from '../../events/rerun-asked.ts'
+import { RunEnded } from '../../events/run-ended.ts'
 import { sample } from '../../events/s3-object.ts'
 import { ZipLanded } from '../../events/zip-landed.ts'
 import { clientConfig } from '../../infra/local/runtime.ts'
@@ -145,6 +147,16 @@ it('what a rerun asks for is heard by exactly the stage that hears of that key, 
   ] as const)
     expect([key, await heardBy(RerunAsked.sample('raw', key))]).toEqual([key, stages])
   expect(await heardBy(RerunAsked.sample('processing', member))).toEqual([])
+})
+
+it('that a run ended is heard by no stage, whose own end that would be, also of a key that they hear of', async () => {
+  const ended = RunEnded.sample()
+  for (const key of [landed, member])
+    expect(await heardBy({ ...ended, detail: { ...ended.detail, bucket: 'raw', key } })).toEqual([])
+})
+
+it('that a file is overdue is heard by no stage', async () => {
+  expect(await heardBy(FileOverdue.sample())).toEqual([])
 })
 
 it('nothing else of our own is heard', async () => {

@@ -7,6 +7,7 @@ import { JOB_END_STATES, JobEnded } from '../../events/job-ended.ts'
 import { ParquetProcessed } from '../../events/parquet-processed.ts'
 import { STAGES } from '../../events/replay.ts'
 import { RerunAsked } from '../../events/rerun-asked.ts'
+import { RunEnded } from '../../events/run-ended.ts'
 import { sample } from '../../events/s3-object.ts'
 import { ZipLanded } from '../../events/zip-landed.ts'
 import { clientConfig } from '../../infra/local/runtime.ts'
@@ -134,5 +135,18 @@ describe('RerunAsked', () => {
       RerunAsked.schema.parse({ ...asked, detail: { ...asked.detail, ...detail } })
     expect(parsing({ only: ['delivered'] })).toThrow(/only/)
     expect(parsing({ since: 'yesterday' })).toThrow(/since/)
+  })
+})
+
+describe('RunEnded', () => {
+  const ended = RunEnded.sample()
+
+  it('is heard as the functions put it, and parsed, by who asks for all, for a dataset, or for a state', async () => {
+    const { source, 'detail-type': type, detail } = RunEnded.schema.parse(ended)
+    expect([source, type, detail.state]).toEqual(['landfall', 'landfall.run', 'delivered'])
+    for (const asked of [{}, { dataset: 'sales' }, { states: ['failed', 'delivered'] }] as const)
+      expect(await matches(RunEnded.pattern(asked), ended)).toBe(true)
+    expect(await matches(RunEnded.pattern({ states: ['failed'] }), ended)).toBe(false)
+    expect(await matches(RunEnded.pattern({ dataset: 'costs' }), ended)).toBe(false)
   })
 })

@@ -8,7 +8,7 @@ import { DIST, laptop, PROJECT, STAGES } from '../../infra/config.ts'
 
 // Away from the project: what is not inside a bundle is nowhere to be found. And away from `dist/`, which others may read.
 const dist = mkdtempSync(join(tmpdir(), 'landfall-dist-'))
-const { functions, jobs } = bundle(dist)
+const { functions, jobs, code } = bundle(dist)
 const files = [...STAGES.map((stage) => join(functions[stage], 'index.mjs')), ...Object.values(jobs)]
 
 describe('the bundle', { timeout: 60_000 }, () => {
@@ -20,8 +20,9 @@ describe('the bundle', { timeout: 60_000 }, () => {
   it('is the same for the same sources, wherever it is built, and leaves unchanged files alone', () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'landfall-dist-'))
     const before = files.map((file) => statSync(file).mtimeMs)
-    bundle(dist)
-    bundle(elsewhere)
+    expect(code).toMatch(/^\d+\.\d+\.\d+\+[0-9a-f]{10}$/)
+    expect(bundle(dist).code).toBe(code)
+    expect(bundle(elsewhere).code).toBe(code)
     expect(files.map((file) => statSync(file).mtimeMs)).toEqual(before)
     for (const file of files) {
       const text = readFileSync(file, 'utf8')

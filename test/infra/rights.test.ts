@@ -63,13 +63,19 @@ describe('roles', () => {
         .filter((right) => right.startsWith(`${action} `))
         .map((right) => right.slice(action.length + 1).replace(/^.*<AWS::AccountId>:/, ''))
         .sort()
-    expect(on('s3:GetObject')).toEqual(['<Delivery>/data/*', '<Quarantine>/rejects/*', '<Results>/results/*'])
+    expect(on('s3:GetObject')).toEqual([
+      '<Delivery>/data/*',
+      '<Quarantine>/rejects/*',
+      '<Quarantine>/runs/*',
+      '<Results>/results/*',
+    ])
     expect(on('s3:PutObject')).toEqual(['<Results>/results/*'])
     expect(on('glue:GetTable')).toEqual([
       'catalog',
       'database/deliverydatabase',
       'table/deliverydatabase/data_deliveryzone',
       'table/deliverydatabase/rejects',
+      'table/deliverydatabase/runs',
     ])
     expect(on('athena:StartQueryExecution')).toEqual([
       expect.stringMatching(/^workgroup\/<QueriesWorkGroup[0-9A-F]{8}>$/),
@@ -100,7 +106,12 @@ describe('roles', () => {
 
 describe('objects', () => {
   it('unzip may write members and archived zips, and take out what a newer zip withdraws', () => {
-    expect(places('Unzip', 's3:PutObject')).toEqual(['<Quarantine>/refused/', '<Raw>/data/', '<Raw>/old-data/'])
+    expect(places('Unzip', 's3:PutObject')).toEqual([
+      '<Quarantine>/refused/',
+      '<Quarantine>/runs/',
+      '<Raw>/data/',
+      '<Raw>/old-data/',
+    ])
     // A replay extracts a zip from where it is kept.
     expect(places('Unzip', 's3:GetObject')).toEqual(['<Raw>/data/', '<Raw>/landing/', '<Raw>/old-data/'])
     expect(places('Unzip', 's3:DeleteObject')).toEqual([
@@ -116,17 +127,27 @@ describe('objects', () => {
       '<Processing>/data/',
       '<Quarantine>/refused/',
       '<Quarantine>/rejects/',
+      '<Quarantine>/runs/',
       '<Staging>/convert/',
     ])
     expect(places('Partition', 's3:PutObject')).toEqual([
       '<Delivery>/data/',
       '<Quarantine>/refused/',
+      '<Quarantine>/runs/',
       '<Staging>/partition/',
     ])
   })
 
-  it('catalog may write and read none, only list', () => {
-    expect(rightsOf('Catalog').filter((right) => right.startsWith('s3:'))).toEqual(['s3:ListBucket <Delivery>'])
+  it('catalog may read none, only list, and write nothing but the history of runs', () => {
+    expect(
+      rightsOf('Catalog')
+        .filter((right) => right.startsWith('s3:'))
+        .sort(),
+    ).toEqual([
+      's3:AbortMultipartUpload <Quarantine>/runs/*',
+      's3:ListBucket <Delivery>',
+      's3:PutObject <Quarantine>/runs/*',
+    ])
   })
 
   it('jobs may write to their own stage of staging and nowhere else', () => {
@@ -247,5 +268,18 @@ describe('rerun', () => {
     expect(allowed(statementsOf(scheduled.stateless, target?.RoleArn))).toEqual([
       expect.stringMatching(/^states:StartExecution <RerunMachine[0-9A-F]{8}>$/),
     ])
+  })
+})
+
+describe('events', () => {
+  it('of our own are put by every function, in our name only, and by no job or crawler', () => {
+    const may = runners.filter(({ name }) => places(name, 'events:PutEvents').length > 0)
+    expect(may.map(({ name }) => name).sort()).toEqual(['Catalog', 'Convert', 'Partition', 'Rerun', 'Sweep', 'Unzip'])
+    for (const { name, statements } of may) {
+      const [put, ...others] = statements.filter(({ Action }) => list(Action).includes('events:PutEvents'))
+      expect([name, others]).toEqual([name, []])
+      expect(text(put?.Resource)).toMatch(/:event-bus\/default$/)
+      expect(put?.Condition).toEqual({ 'ForAllValues:StringEquals': { 'events:source': ['landfall'] } })
+    }
   })
 })

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { aws, laptop } from '../../infra/config.ts'
 import type { GlueTable } from '../../schemas/compiler/glue-table.ts'
 import { rejectsTable } from '../../schemas/rejects.ts'
+import { runsTable } from '../../schemas/runs.ts'
 import { list, type Resource, resources, type Statement, templates, text } from './templates.ts'
 
 const { templates: onLaptop } = templates(laptop())
@@ -167,6 +168,35 @@ describe('rejects', () => {
   })
 })
 
+describe('runs', () => {
+  it('are a table of the same database, of JSON, over the runs of all datasets in the quarantine, and not partitioned', () => {
+    const [, , runs] = resources(onLaptop.stateful, 'AWS::Glue::Table').map(([, { Properties }]) => Properties)
+    expect(runs?.DatabaseName).toBe('deliverydatabase')
+    const input = runs?.TableInput as { StorageDescriptor: { Location: unknown; Columns: unknown } }
+    expect(input).toMatchObject({
+      Name: 'runs',
+      TableType: 'EXTERNAL_TABLE',
+      PartitionKeys: [],
+      Parameters: { classification: 'json' },
+      StorageDescriptor: { SerdeInfo: { SerializationLibrary: 'org.openx.data.jsonserde.JsonSerDe' } },
+    })
+    expect(input.StorageDescriptor.Columns).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ Name: 'run_id', Type: 'string' }),
+        expect.objectContaining({ Name: 'ended_at', Type: 'timestamp' }),
+        expect.objectContaining({ Name: 'cost_usd', Type: 'double' }),
+      ]),
+    )
+    expect(text(input.StorageDescriptor.Location)).toMatch(/^s3:\/\/<Quarantine[0-9A-F]{8}>\/runs\/$/)
+  })
+
+  it('leave their name to no contract', () => {
+    expect(() => runsTable({ name: 'runs' } as GlueTable, 's3://q/runs/')).toThrow(
+      'A contract\'s table is named "runs", which is the table of runs. Give it another name.',
+    )
+  })
+})
+
 describe('archive', () => {
   const [[, { Properties }]] = resources(onLaptop.stateful, 'AWS::Events::Archive') as [[string, Resource]]
 
@@ -219,7 +249,7 @@ describe('deleting data', () => {
       return `${Name} ${DeletionPolicy}`
     })
     // Also on a laptop, the next version of a contract leaves the table of this one where people read it.
-    expect(byTable).toEqual(['data_deliveryzone Retain', 'rejects Delete'])
+    expect(byTable).toEqual(['data_deliveryzone Retain', 'rejects Delete', 'runs Delete'])
     const others = kept.filter((type) => type !== 'AWS::Glue::Table')
     const policies = others.flatMap((type) =>
       resources(onLaptop.stateful, type).map(([, { DeletionPolicy }]) => DeletionPolicy),

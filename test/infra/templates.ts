@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Template } from 'aws-cdk-lib/assertions'
 import { build } from '../../infra/app.ts'
-import { type Config, STAGES, type StageName } from '../../infra/config.ts'
+import { type Config, DATASETS, STAGES, type StageName } from '../../infra/config.ts'
 
 export type Resource = { Type: string; Properties: Record<string, unknown>; DeletionPolicy?: string }
 
@@ -24,6 +24,15 @@ export function stubs(): Record<StageName, string> {
       return [stage, join(folder, stage)]
     }),
   ) as Record<StageName, string>
+}
+
+/** A folder with the contract of sales, of which some fields are others. */
+export function datasetsWith(fields: object): string {
+  const folder = join(mkdtempSync(join(tmpdir(), 'landfall-contracts-')), 'datasets')
+  mkdirSync(folder)
+  const contract = JSON.parse(readFileSync(join(DATASETS, 'sales.json'), 'utf8'))
+  writeFileSync(join(folder, 'sales.json'), JSON.stringify({ ...contract, ...fields }))
+  return folder
 }
 
 /** Both stacks' templates. CDK's own validation takes seconds and is a test of its own. */

@@ -86,6 +86,7 @@ describe('a later version of a contract', () => {
       'deliverydatabase/data_deliveryzone_v2',
       'deliverydatabase/data_deliveryzone_v3',
       'deliverydatabase/rejects',
+      'deliverydatabase/runs',
     ])
   })
 })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ContractError, loadContract, loadContracts, parseContract } from '../../schemas/contract.ts'
+import { dueUntil, expectations } from '../../schemas/expected.ts'
 import { contractSchema } from '../../schemas/publish.ts'
 import { contractReference } from '../../schemas/reference.ts'
 
@@ -36,7 +37,13 @@ test('the published JSON Schema is the one that `npm run schema` writes', () => 
 test('the contract reference is the one that `npm run schema` writes', () => {
   const published = readFileSync(new URL('../../schemas/CONTRACT.md', import.meta.url), 'utf8')
   expect(published).toBe(contractReference())
-  for (const field of ['`source.encoding`', '`columns[].oneOf`', '`engine.workers.most`', '`not_unique`'])
+  for (const field of [
+    '`expected.leastBytes`',
+    '`source.encoding`',
+    '`columns[].oneOf`',
+    '`engine.workers.most`',
+    '`not_unique`',
+  ])
     expect(published).toContain(`| ${field} |`)
 })
 
@@ -230,5 +237,52 @@ describe('a folder of contracts', () => {
     expect(() => loadContracts(dir)).toThrow(
       /other\.json: dataset: expected "other", as the file is called, found "small"/,
     )
+  })
+})
+
+describe('expected', () => {
+  const expecting = (expected: unknown) => ({ ...small(), expected })
+
+  test('is one file that is due, or a list of them', () => {
+    const one = { cron: '0 6 * * 1-5', grace: '1h', leastBytes: 1 }
+    expect(parseContract(expecting({ cron: '0 6 * * 1-5' })).expected).toEqual(one)
+    const two = parseContract(expecting([{ cron: '0 6 * * 1-5' }, { cron: '0 6 * * 1-5', prefix: 'landing/small/b' }]))
+    expect(two.expected).toEqual([one, { ...one, prefix: 'landing/small/b' }])
+    expect(expectations(parseContract(small()))).toEqual([])
+  })
+
+  test.each([
+    ['an hour that is none', { cron: '0 25 * * *' }, 'expected.cron', 'Invalid value for hour: 25'],
+    ['too few fields', [{ cron: '0 6 * * *' }, { cron: '0 6' }], 'expected[1].cron', 'five fields: minute, hour'],
+    ["another dialect's words", { cron: '@daily' }, 'expected.cron', 'five fields'],
+    ['a time that never comes', { cron: '0 6 31 2 *' }, 'expected.cron', 'a time that comes'],
+    ['no cron', { grace: '1h' }, 'expected.cron', 'string'],
+    ['a grace in other words', { cron: '0 6 * * *', grace: '2 hours' }, 'expected.grace', 'minutes, hours or days'],
+    ['no bytes at all', { cron: '0 6 * * *', leastBytes: 0 }, 'expected.leastBytes', '>=1'],
+    ['an unknown field', { cron: '0 6 * * *', size: 1 }, 'expected.size', 'no such field'],
+    [
+      "another dataset's folder",
+      { cron: '0 6 * * *', prefix: 'landing/smaller/' },
+      'expected.prefix',
+      'landing/small/',
+    ],
+    ['the same twice', [{ cron: '0 6 * * *' }, { cron: '0 6 * * *' }], 'expected[1].cron', 'than expected[0] has'],
+    ['no object', 'daily', 'expected', 'an object with a cron'],
+  ])('refuses %s', (_, expected, path, words) => {
+    const error = errorOf(expecting(expected))
+    expect(error.path).toBe(path)
+    expect(error.expected).toContain(words)
+  })
+
+  test.each([
+    ['0 6 * * 1-5', '2026-11-23T06:00:00Z', '2026-11-23T06:00:00Z', '2026-11-20T06:00:00Z'],
+    ['0 6 * * 1-5', '2026-11-23T05:59:59Z', '2026-11-20T06:00:00Z', '2026-11-19T06:00:00Z'],
+    ['30 2 1 JAN,JUL *', '2026-11-23T05:59:59Z', '2026-07-01T02:30:00Z', '2026-01-01T02:30:00Z'],
+    // An hour that a summer time would skip or have twice is one hour in UTC.
+    ['30 2 * * *', '2026-03-29T12:00:00Z', '2026-03-29T02:30:00Z', '2026-03-28T02:30:00Z'],
+    ['0 0 13 * 5', '2026-11-24T00:00:00Z', '2026-11-20T00:00:00Z', '2026-11-13T00:00:00Z'],
+  ])('"%s" was due, as of %s, at %s, and before that at %s', (cron, at, due, before) => {
+    const found = dueUntil({ cron }, Date.parse(at))
+    expect(found).toEqual({ due: Date.parse(due), before: Date.parse(before) })
   })
 })

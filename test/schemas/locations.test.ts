@@ -50,7 +50,10 @@ describe('tables of contracts', () => {
     expect(load({ dataset: 'a', name: 'tab_v2' }, { dataset: 'b', name: 'tab' }).size).toBe(2)
   })
 
-  test('are refused where the rejected rows have theirs', () => {
+  test('are refused where the rejected rows or the history of runs have theirs', () => {
+    expect(() => load({ dataset: 'a', name: 'runs' })).toThrow(
+      'a.json: table.name: expected another name: runs is the table of the history of runs',
+    )
     expect(() => load({ dataset: 'a', version: 2, name: 'rejects' })).toThrow(
       'a.json: table.name: expected another name: rejects is the table of the rejected rows',
     )

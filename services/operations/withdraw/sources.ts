@@ -56,7 +56,7 @@ async function membersOf({ ledger, versions, rawBucket }: Deps, { dataset, sourc
 }
 
 /** Undefined for what the ledger has never heard of: someone else's object in the folder of a zip. */
-async function asItIs({ ledger }: Deps, named: Named): Promise<Source | undefined> {
+export async function asItIs({ ledger }: Pick<Deps, 'ledger'>, named: Named): Promise<Source | undefined> {
   const [head, runs] = await Promise.all([ledger.head(named), ledger.runs(named)])
   if (!head) return undefined
   const [processing, delivery] = await Promise.all(

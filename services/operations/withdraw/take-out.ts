@@ -1,8 +1,9 @@
+import pMap from 'p-map'
 import type { PublishDeps, Zones } from '../../jobs/publish.ts'
 import { type Withdrawal, withdrawCsv, withdrawZip } from '../../jobs/withdraw.ts'
 import { inWords, LandfallError } from '../../lambda/errors.ts'
 import { headKey } from '../../ledger/run.ts'
-import type { Source } from './sources.ts'
+import { asItIs, type Source } from './sources.ts'
 
 /**
  * `landed_again`: a newer version came meanwhile and stays. `busy`: someone was at work on it all the time. `not_begun`: after
@@ -26,7 +27,7 @@ const STEP_MS = 1_000
 /**
  * Takes sources out one after the other: a zip before its members, so that no replay extracts it meanwhile. Begun again, it
  * does what is left.
- * @returns all of them
+ * @returns all of them, and after them what came out of the zip since they were looked for
  */
 export async function takeOut(
   deps: TakeOutDeps,
@@ -36,15 +37,29 @@ export async function takeOut(
 ): Promise<TakenOut[]> {
   const done: TakenOut[] = []
   let zip: TakenOut | undefined
-  for (const source of sources) {
+  const all = [...sources]
+  for (const source of all) {
     const over = signal?.aborted || done.some(({ outcome }) => outcome === 'failed')
     const result = over ? NOT_BEGUN : await takeOutOne(deps, source, zones, zip, { onProgress, signal })
     const taken = { ...source, ...result }
     if (source.kind === 'zip') zip = taken
+    if (source.kind === 'zip' && taken.outcome === 'withdrawn')
+      all.push(...(await extractedSince(deps, source, sources)))
     if (taken.outcome !== 'not_begun') onProgress?.(source, taken.outcome)
     done.push(taken)
   }
   return done
+}
+
+/** It may have been at work when its members were looked for; from when it was withdrawn on, it has no more. */
+async function extractedSince({ ledger }: TakeOutDeps, zip: Source, known: Source[]): Promise<Source[]> {
+  const keys = new Set(known.map(({ key }) => key))
+  const since = ((await ledger.head(zip))?.members ?? []).filter(({ key }) => !keys.has(key))
+  const { dataset } = zip
+  const found = await pMap(since, ({ key, sourceId }) => asItIs({ ledger }, { kind: 'csv', key, dataset, sourceId }), {
+    concurrency: 16,
+  })
+  return found.flatMap((source) => source ?? [])
 }
 
 type Result = Pick<TakenOut, 'outcome' | 'why'>

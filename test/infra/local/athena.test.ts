@@ -2,12 +2,13 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { glueView } from '../../../schemas/compiler/glue-view.ts'
 import { parseContract } from '../../../schemas/contract.ts'
 import { startLocal } from './support.ts'
-import { Bucket, createOrders, DatabaseName, order, parquet, query, storage } from './tables.ts'
+import { Bucket, createOrders, createRuns, DatabaseName, order, parquet, query, storage } from './tables.ts'
 
 const local = await startLocal()
 afterAll(() => local.stop())
 const { glue, s3 } = local
 await createOrders(local, 'orders', 'many', 'big', 'text', 'empty', 'shown', 'shown_v2', 'shown_v3')
+await createRuns(local)
 
 const put = async (Key: string, Body: Buffer | string) => s3.putObject({ Bucket, Key, Body })
 const register = (TableName: string, value: string, Location: string) =>
@@ -106,6 +107,24 @@ describe('a query on a partitioned table', () => {
     expect(rows).toHaveLength(186)
     expect(rows[1]?.[1]).toBe('10811')
     expect(performance.now() - start).toBeLessThan(5_000)
+  })
+})
+
+describe('a query on a table of JSON', () => {
+  it('gives the columns of the catalog in its types, and no row while there is no file', async () => {
+    expect(await query(local, 'SELECT * FROM runs')).toEqual([['run_id', 'rows_in', 'ended_at', 'cost_usd']])
+  })
+
+  it('reads files in folders, NULL for what is null or lacking, and not what the table lacks', async () => {
+    const ended = { ended_at: '2026-11-24 11:14:09.120', cost_usd: 0.1 }
+    await put('runs/sales/2026-11/a.json', `${JSON.stringify({ run_id: '007', rows_in: null, ...ended, x: 1 })}\n`)
+    await put('runs/visits/2026-12/b.json', '{"run_id":"2026-11-24"}\n')
+    expect(await query(local, 'SELECT * FROM runs ORDER BY run_id')).toEqual([
+      ['run_id', 'rows_in', 'ended_at', 'cost_usd'],
+      ['007', null, '2026-11-24 11:14:09.120', '0.1'],
+      ['2026-11-24', null, null, null],
+    ])
+    expect(await query(local, "SELECT hour(ended_at) AS h FROM runs WHERE run_id = '007'")).toEqual([['h'], ['11']])
   })
 })
 

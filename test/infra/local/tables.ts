@@ -37,6 +37,29 @@ export const storage = (Location: string) => ({
   SerdeInfo: { SerializationLibrary: 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe' },
 })
 
+/** An empty table `runs` of JSON, not partitioned, beside `orders`. */
+export async function createRuns({ glue }: Clients): Promise<void> {
+  const runs = [
+    { Name: 'run_id', Type: 'string' },
+    { Name: 'rows_in', Type: 'bigint' },
+    { Name: 'ended_at', Type: 'timestamp' },
+    { Name: 'cost_usd', Type: 'double' },
+  ]
+  await glue.createTable({
+    DatabaseName,
+    TableInput: {
+      Name: 'runs',
+      StorageDescriptor: {
+        Columns: runs,
+        Location: `s3://${Bucket}/runs/`,
+        InputFormat: 'org.apache.hadoop.mapred.TextInputFormat',
+        SerdeInfo: { SerializationLibrary: 'org.openx.data.jsonserde.JsonSerDe' },
+      },
+      Parameters: { classification: 'json' },
+    },
+  })
+}
+
 /** Parquet of a SELECT, with upper-case names as our jobs write them. */
 export async function parquet(select: string): Promise<Buffer> {
   const file = join(temporary(), 'x.parquet')

@@ -17,12 +17,13 @@ import {
   tlsOnlyBucket,
   userWith,
 } from './support.ts'
-import { Bucket, createOrders, DatabaseName, order, query } from './tables.ts'
+import { Bucket, createOrders, createRuns, DatabaseName, order, query } from './tables.ts'
 
 const upstream = await startUpstream()
 afterAll(() => upstream.stop())
 const { cloudformation, dynamodb, eventbridge, glue, s3, sqs } = upstream
 await createOrders(upstream, 'orders', 'priced')
+await createRuns(upstream)
 await s3.putObject({ Bucket, Key: 'orders/country=Chad/a.parquet', Body: await order(1) })
 
 const Role = await createRole(upstream, Bucket, 'glue.amazonaws.com')
@@ -110,6 +111,12 @@ describe('upstream MiniStack still', () => {
 
   it('reads partitions that nobody registered (athena_partitions)', async () => {
     expect(await query(upstream, 'SELECT count(*) AS n FROM orders')).toEqual([['n'], ['1']])
+  })
+
+  it('guesses the columns of JSON from its files (athena_json)', async () => {
+    await s3.putObject({ Bucket, Key: 'runs/a.json', Body: '{"run_id":"2026-11-24"}\n' })
+    await expect(query(upstream, 'SELECT rows_in FROM runs')).rejects.toThrow('rows_in')
+    expect(await query(upstream, 'SELECT typeof(run_id) AS t FROM runs')).toEqual([['t'], ['DATE']])
   })
 
   it('does not know a view of the catalog (athena_views)', async () => {

@@ -266,3 +266,22 @@ describe("the daemon's port", () => {
     expect(await found('annotation.runId = "the run"')).toEqual(expect.arrayContaining(traces))
   })
 })
+
+it('has one sampling rule, the default of AWS', async () => {
+  const { SamplingRuleRecords = [] } = await xray.getSamplingRules({})
+  expect(SamplingRuleRecords).toMatchObject([
+    { SamplingRule: { RuleName: 'Default', FixedRate: 0.05, ReservoirSize: 1 } },
+  ])
+  const counted = { ClientID: hex(24), Timestamp: new Date(), RequestCount: 1, SampledCount: 1, BorrowCount: 0 }
+  const SamplingStatisticsDocuments = [{ RuleName: 'Default', ...counted }]
+  const { SamplingTargetDocuments } = await xray.getSamplingTargets({ SamplingStatisticsDocuments })
+  expect(SamplingTargetDocuments).toMatchObject([{ RuleName: 'Default', FixedRate: 0.05 }])
+})
+
+// The last, for it drives out what the others have sent.
+it('keeps the newest 2,000 traces', async () => {
+  const traces = Array.from({ length: 2050 }, newTrace)
+  for (let at = 0; at < traces.length; at += 50) await put(...traces.slice(at, at + 50).map((trace) => segment(trace)))
+  const has = async (at: number) => (await get(traces[at] ?? '')) !== undefined
+  expect([await has(0), await has(49), await has(50), await has(2049)]).toEqual([false, false, true, true])
+})

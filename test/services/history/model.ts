@@ -167,3 +167,18 @@ export const pauses: Record<string, (world: World) => Promise<void>> = {
     if (message) await world.handle(message)
   },
 }
+
+/** Of each rerun: every key that it entered is told once, and no row is left that it would wait for. */
+export function notTold(world: World): unknown[] {
+  const items = [...world.table.items.values()]
+  const reruns = items.filter(({ pk, sk }) => pk.startsWith('CAUSE#rerun-') && sk === 'STATE')
+  return reruns.flatMap(({ pk, listed, totals }) => {
+    const mine = items.filter((item) => item.pk === pk)
+    const pending = mine.filter(({ sk }) => sk.startsWith('PENDING#'))
+    const ended = mine.filter(({ sk }) => sk.startsWith('ENDED#')).length
+    const counted = Object.values(totals as Record<string, number>).reduce((a, b) => a + b, 0)
+    return pending.length === 0 && ended === listed && counted === listed
+      ? []
+      : [{ pk, pending, ended, listed, counted }]
+  })
+}

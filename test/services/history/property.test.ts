@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { hasEnded } from '../../../services/ledger/run.ts'
 import { seeded } from '../../generator/random.ts'
 import { World } from '../memory/world.ts'
-import { Model, pauses, type Random, steps, withErasing } from './model.ts'
+import { Model, notTold, pauses, type Random, steps, withErasing } from './model.ts'
 
 /** Sequences in a run of the tests; `SEQUENCES=100000 SEED=1 npx vitest run test/services/history` for many more. */
 const SEQUENCES = Number(process.env.SEQUENCES ?? 1000)
@@ -56,21 +56,6 @@ async function play(seed: number, things = steps): Promise<string[]> {
     throw new Error(`${story.join('\n')}\n${(error as Error).message}`, { cause: error })
   }
   return said
-}
-
-/** Of each rerun: every key that it entered is told once, and no row is left that it would wait for. */
-function notTold(world: World): unknown[] {
-  const items = [...world.table.items.values()]
-  const reruns = items.filter(({ pk, sk }) => pk.startsWith('CAUSE#rerun-') && sk === 'STATE')
-  return reruns.flatMap(({ pk, listed, totals }) => {
-    const mine = items.filter((item) => item.pk === pk)
-    const pending = mine.filter(({ sk }) => sk.startsWith('PENDING#'))
-    const ended = mine.filter(({ sk }) => sk.startsWith('ENDED#')).length
-    const counted = Object.values(totals as Record<string, number>).reduce((a, b) => a + b, 0)
-    return pending.length === 0 && ended === listed && counted === listed
-      ? []
-      : [{ pk, pending, ended, listed, counted }]
-  })
 }
 
 describe('whatever people do, in whatever order', () => {

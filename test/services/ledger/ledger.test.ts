@@ -133,3 +133,28 @@ describe('what lands', () => {
     expect(world.objects.texts(QUARANTINE)).toEqual(before)
   })
 })
+
+describe('a run whose job starts after all', () => {
+  async function unstarted() {
+    const world = new World()
+    const { run } = await world.books.register('csv', 'sales', landed('v1'), 'live')
+    const problem = { code: 'convert_not_started', message: 'No rights.' }
+    await world.books.update(run, { state: 'failed', problem, endedAt: world.books.instant() })
+    world.clock.advance(1_000)
+    return { world, seen: (await world.books.run(run)) ?? expect.fail('no run') }
+  }
+
+  it('is at work for the second who says so, too', async () => {
+    const { world, seen } = await unstarted()
+    for (let i = 0; i < 2; i++) expect(await world.books.started(seen, 'convert')).toMatchObject({ state: 'queued' })
+  })
+
+  it('has failed where its job failed before the first could say so', async () => {
+    const { world, seen } = await unstarted()
+    const started = await world.books.started(seen, 'convert')
+    const problem = { code: 'convert_job_failed', message: 'Out of memory.' }
+    await world.books.update(started, { state: 'failed', problem, endedAt: world.books.instant() })
+    expect(await world.books.started(seen, 'convert')).toMatchObject({ state: 'failed', problem })
+    expect(world.runs()).toMatchObject([{ state: 'failed', problem }])
+  })
+})

@@ -60,6 +60,36 @@ describe('show', () => {
     ])
   })
 
+  it('says what a run cost, by part, under which contract and code, and what is not counted', async () => {
+    const world = new World()
+    world.land('landing/sales/z.zip', await zipOf({ 'x.csv': csv('Chad,1', 'Mali,2') }))
+    await world.untilQuiet()
+    const zip = await shown(world, 'landing/sales/z.zip')
+    const member = await shown(world, zip.members?.[0]?.key ?? '')
+    expect(member.cost.parts.map(({ part }) => part)).toEqual([
+      'unzip',
+      'convert job',
+      'partition job',
+      'crawl',
+      // Publishing costs nothing here: a function of the memory world takes no time.
+      'S3 writes',
+    ])
+    // The whole zip is this one's.
+    expect(member.cost.usd).toBeCloseTo(zip.cost.usd + (zip.membersCostUsd ?? 0), 12)
+    await world.books.update(member.run, { contractVersion: 3, code: '0.1.0+a', endedCode: '0.1.0+b' })
+    const text = showText(await shown(world, member.run.runId), world.clock.now(), 'aws')
+    expect(text).toMatch(/^ {2}contract +version 3 of sales$/m)
+    expect(text).toMatch(/^ {2}code +0\.1\.0\+a when it was registered, 0\.1\.0\+b when it ended$/m)
+    expect(text).toMatch(/^convert job +0\.0\d{3} +at most 8 DPU for \S+ s, billed as 60 s$/m)
+    expect(text).toMatch(/^in all +0\.\d{4}$/m)
+    const words = text.replaceAll(/\s+/g, ' ')
+    expect(words).toContain('An estimate, at list prices as read on 2026-11-24, without regional differences')
+    expect(words).toContain('Not counted: reading and listing S3; storage; the ledger (DynamoDB);')
+    expect(words).toContain('The part of unzip is its share of what the zip cost.')
+    expect(await printed(world, 'landing/sales/z.zip')).toMatch(/Its members cost\s+\$0\.\d{4} beside that\./)
+    expect(await printed(world, member.run.runId)).toContain('On a laptop it cost nothing: an estimate of what it')
+  })
+
   it('names the job run of a file that failed, what is wrong and what to do', async () => {
     const world = new World()
     world.land('data/sales/a.csv', csv('POISON,1'))

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import { parseContract } from '../../../schemas/contract.ts'
 import { statusText } from '../../../services/cli/status.ts'
+import { lookForOverdue } from '../../../services/expected/overdue.ts'
 import { LEASE_MS } from '../../../services/jobs/dispatch.ts'
 import { type Status, status } from '../../../services/operations/status.ts'
 import { csv } from '../memory/engine.ts'
 import { landfallOf } from '../memory/landfall.ts'
-import { World } from '../memory/world.ts'
+import { MemoryListing } from '../memory/listing.ts'
+import { contract, World } from '../memory/world.ts'
 
 const stageOf = (now: Status, stage: string) => now.stages.find((each) => each.stage === stage)
 
@@ -23,6 +26,23 @@ describe('status', () => {
     expect(convert?.work?.overdue).toBe(false)
     world.clock.advance(LEASE_MS)
     expect(stageOf(await status(landfallOf(world)), 'convert')?.work?.overdue).toBe(true)
+  })
+
+  it('names what is overdue until it comes', async () => {
+    const world = new World()
+    const expecting = parseContract({ ...contract, expected: { cron: '0 6 * * *' } })
+    const look = () => lookForOverdue({ ledger: world.books, listing: new MemoryListing(world.table) }, expecting)
+    await look()
+    world.clock.advance(8 * 3_600_000)
+    await look()
+    const words = 'The file of sales that was due at 2026-01-01 06:00 UTC (cron "0 6 * * *") has not come'
+    expect(statusText(await status(landfallOf(world)))).toContain(words)
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    await world.pump()
+    await look()
+    const now = await status(landfallOf(world))
+    expect(now.overdue).toEqual([])
+    expect(statusText(now)).not.toContain('was due')
   })
 
   it('tells how far the catalog is behind, and of the crawl at work', async () => {

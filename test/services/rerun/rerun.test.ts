@@ -157,6 +157,28 @@ describe('a rerun', () => {
   })
 })
 
+it('a rerun under the name of one before it does not end by what became of that', async () => {
+  const Item = {
+    pk: { S: 'CAUSE#rerun-namesake' },
+    sk: { S: 'STATE' },
+    failures: { N: '0' },
+    totals: { M: {} },
+    startedAt: { S: '2026-01-01T00:00:00.000Z' },
+  }
+  await local.dynamodb.putItem({ TableName, Item })
+  const execution = await start(deployed.machine, 'namesake', { dataset: 'costs', prefix: 'data/costs/none/' })
+  await listed('costs', 'rerun-namesake')
+  // It looks five times a second.
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  expect((await look(execution)).status).toBe('RUNNING')
+  await settle('costs', 'rerun-namesake', 1, 'Its name was used.')
+  expect(failure(await ended(execution))).toEqual({
+    status: 'FAILED',
+    error: 'SourcesFailed',
+    cause: 'Its name was used.',
+  })
+})
+
 describe('a rerun fails', () => {
   it('with the list of the sources that failed, as the stages wrote it', async () => {
     const execution = await start(deployed.machine, 'two-failed', { dataset: 'costs' })

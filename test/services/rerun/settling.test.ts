@@ -173,6 +173,21 @@ describe('of one key', () => {
   })
 })
 
+it('a rerun under the name of one before it has run nothing, and says so', async () => {
+  const world = await worldOf({ [A]: csv('Chad,1') })
+  await world.rerun('r')
+  await world.untilQuiet()
+  world.clock.advance(90 * 24 * 3_600_000)
+  const then = world.runs()[1]?.registeredAt
+  await world.rerun('r')
+  await world.untilQuiet()
+  expect(world.runs()).toHaveLength(2)
+  expect(await stateOf(world, 'r')).toMatchObject({
+    failures: 1,
+    words: `1 of 1 sources are not current:\n${A}: failed (rerun_name_used): ${A} was not run again: another rerun was named rerun-r before, and ran it at ${then}. Start it under a name that was never used.`,
+  })
+})
+
 describe('while a rerun is at work', () => {
   it('another of its dataset does not begin, and asks for nothing', async () => {
     const world = await worldOf({ [A]: csv('Chad,1') })

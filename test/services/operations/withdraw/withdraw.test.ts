@@ -3,6 +3,7 @@ import { catalogState } from '../../../../services/ledger/catalog-state.ts'
 import { memberFolderOf, sourceIdOf } from '../../../../services/ledger/ids.ts'
 import { headKey } from '../../../../services/ledger/run.ts'
 import { show } from '../../../../services/operations/show.ts'
+import { takeOut } from '../../../../services/operations/withdraw/take-out.ts'
 import { csv } from '../../memory/engine.ts'
 import { DELIVERY, PROCESSING, RAW } from '../../memory/world.ts'
 import { zipOf } from '../../unzip/zips.ts'
@@ -252,4 +253,27 @@ it('a zip that a replay takes in at the very moment has not landed again: it is 
   expect(taken.map(({ outcome }) => outcome)).toEqual(['withdrawn', 'withdrawn', 'withdrawn'])
   await world.untilQuiet()
   expect(world.rows()).toEqual(['Chad,1', 'Peru,2'])
+})
+
+it('a zip that was extracted after a person was asked goes with the members that it has by then', async () => {
+  const { world, find, deps } = placeOf()
+  const { send } = deps.s3
+  world.deps.s3.send = async () => {
+    throw new Error('S3 is away')
+  }
+  world.land(Z, await zipOf({ 'm.csv': csv('Chad,3'), 'n.csv': csv('Togo,4') }))
+  const [landed] = world.messages.splice(0)
+  if (landed) await world.handle(landed)
+  world.deps.s3.send = send
+  const { sources } = await find(Z)
+  expect(sources.map(({ key }) => key)).toEqual([Z])
+  await world.untilQuiet()
+  const taken = await takeOut(deps, sources, { processing: PROCESSING, delivery: DELIVERY })
+  expect(taken.map(({ key, outcome, rows }) => [key, outcome, rows])).toEqual([
+    [Z, 'withdrawn', 0],
+    [member('m.csv'), 'withdrawn', 1],
+    [member('n.csv'), 'withdrawn', 1],
+  ])
+  await world.untilQuiet()
+  expect(world.rows()).toEqual([])
 })
