@@ -49,16 +49,18 @@ async function runTracing({ rows = ROWS, runs, quick, say }: Settings): Promise<
     await runtime.stop()
   }
   const [on, off] = [median(found.on), median(found.off)]
+  // What else the machine does falls on both of a pair.
+  const paired = median(found.on.map((value, i) => value / (found.off[i] ?? Number.NaN)))
   const noise = (quartile(found.off, 0.75) - quartile(found.off, 0.25)) / off
   return {
-    figures: { rows, ...found, noise },
+    figures: { rows, ...found, paired, noise },
     table: [
-      ['tracing', 'queryable, median', 'quartiles', 'against off'],
+      ['tracing', 'queryable, median', 'quartiles', 'against off', 'in pairs, median'],
       ...(['on', 'off'] as const).map((side) => [
         side,
         seconds(median(found[side])),
         `${seconds(quartile(found[side], 0.25))} to ${seconds(quartile(found[side], 0.75))}`,
-        side === 'on' ? times(on / off) : '',
+        ...(side === 'on' ? [times(on / off), times(paired)] : ['', '']),
       ]),
     ],
     notes: [

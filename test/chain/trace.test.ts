@@ -157,11 +157,11 @@ describe('the logs of the functions', () => {
     const lines = await eventually('the end of the run', async () => {
       const log = await readFile(join(stateDir, 'logs', 'test-trace', 'runtime.log'), 'utf8')
       const found = log.split('\n').filter((line) => line.startsWith('{"level"'))
-      return found.some((line) => line.includes('A run has ended') && line.includes(run.runId)) ? found : undefined
+      return found.some((line) => line.includes('A run ended') && line.includes(run.runId)) ? found : undefined
     })
     const mine = lines.map((line) => JSON.parse(line)).filter(({ runId }) => runId === run.runId)
     expect([...new Set(mine.map(({ service }) => service))].sort()).toEqual(['catalog', 'convert', 'partition'])
-    expect(mine.find(({ message }) => message === 'A run has ended')).toMatchObject({
+    expect(mine.find(({ message }) => message === 'A run ended')).toMatchObject({
       service: 'catalog',
       level: 'INFO',
       dataset: 'sales',
