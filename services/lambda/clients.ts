@@ -27,7 +27,9 @@ function once<T>(make: () => T): () => T {
   }
 }
 
-export const s3 = once(() => traced(s3Client()))
+// Not traced: a run has hundreds of objects. A subsegment for each was most of a trace, which may have 500 KB, and cost 9 % of
+// the time to queryable. The steps around them are traced.
+export const s3 = once(() => s3Client())
 export const objects = once(() => new S3Objects(s3()))
 export const glue = once(() => new AwsGlue(traced(new GlueClient())))
 export const document = once(() => documentClient(traced(new DynamoDBClient())))
