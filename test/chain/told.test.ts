@@ -83,7 +83,12 @@ describe.sequential('what the pipeline tells of itself', () => {
       return all.length > 0 ? all : undefined
     })
     expect(RunEnded.schema.parse(event).detail).toMatchObject({ runId: run?.runId, state: 'delivered', accepted: 19 })
-    const { lines } = await logOf(chain, 'Catalog')
+    // A function's log comes when it has ended, which is after it has told the bus.
+    const lines = await eventually('the metrics of the run', async () => {
+      const logs = await Promise.all(['Catalog', 'Sweep'].map((stage) => logOf(chain, stage)))
+      const all = logs.flatMap(({ lines }) => lines)
+      return valuesOf(all, 'Files').length > 0 ? all : undefined
+    })
     expect(valuesOf(lines, 'Files')).toEqual([{ dataset: 'sales', state: 'delivered', value: 1 }])
     expect(valuesOf(lines, 'RowsAccepted')).toEqual([{ dataset: 'sales', value: 19 }])
     expect(valuesOf(lines, 'RowsRejected')).toEqual([{ dataset: 'sales', value: 1 }])
@@ -91,9 +96,12 @@ describe.sequential('what the pipeline tells of itself', () => {
     const took = Date.parse(run?.endedAt ?? '') - Date.parse(run?.landedAt ?? '')
     expect(valuesOf(lines, 'LandedToQueryable')).toEqual([{ dataset: 'sales', value: took }])
 
-    const found = await Promise.all(['Convert', 'Partition', 'Catalog', 'Unzip'].map((stage) => logOf(chain, stage)))
-    const named = found.map((log) => log.lines.some(({ runId }) => runId === run?.runId))
-    expect(named).toEqual([true, true, true, false])
+    const stages = ['Convert', 'Partition', 'Catalog', 'Unzip']
+    const found = await eventually('the three stages to have named it', async () => {
+      const logs = await Promise.all(stages.map((stage) => logOf(chain, stage)))
+      const named = logs.map((log) => log.lines.some(({ runId }) => runId === run?.runId))
+      return named.join() === 'true,true,true,false' ? logs : undefined
+    })
     for (const log of [...found, await logOf(chain, 'Sweep')]) expect(log.text).not.toContain(PRIVATE)
     expect(JSON.stringify(event)).not.toContain(PRIVATE)
   }, 90_000)
