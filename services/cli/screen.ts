@@ -1,7 +1,8 @@
 import { basename } from 'node:path'
 import type { Reject } from '../../schemas/report.ts'
+import { landedToQueryable } from '../ledger/lineage.ts'
 import type { Run } from '../ledger/run.ts'
-import { ending, landedToQueryable, type StageTime, stageTimes, wentWell } from '../operations/outcome.ts'
+import { ending, type StageTime, stageTimes, wentWell } from '../operations/outcome.ts'
 import type { Answer } from '../operations/query.ts'
 import { count, paint, plural, seconds, table } from './format.ts'
 

@@ -1,4 +1,5 @@
 import { MEMORY_MB } from '../lambda/memory.ts'
+import { cameIn } from '../ledger/lineage.ts'
 import type { Run, Span } from '../ledger/run.ts'
 import { CRAWL_DPU, LEAST_SECONDS, PRICES } from './prices.ts'
 import { sharesOf } from './shares.ts'
@@ -19,7 +20,7 @@ const UPLOAD_PART = 8 * 1024 ** 2
  */
 export function estimate(run: Run, zip?: Run): Cost {
   const parts = [
-    ...(zip ? extraction(zip, memberShare(zip, run)) : []),
+    ...(zip && cameIn(run, zip) ? extraction(zip, memberShare(zip, run)) : []),
     ...(run.kind === 'zip' ? extraction(run, 1) : []),
     ...job('convert job', run.spanConvert),
     ...job('partition job', run.spanPartition),

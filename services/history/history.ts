@@ -1,9 +1,8 @@
 import pMap from 'p-map'
 import type { Objects } from '../jobs/objects.ts'
 import type { Teller } from '../lambda/ended.ts'
-import { sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import type { Run } from '../ledger/run.ts'
+import { zipsOf } from '../ledger/lineage.ts'
 import { runObjectKey, runRow } from './row.ts'
 
 export type HistoryDeps = {
@@ -18,13 +17,7 @@ export const history =
   async (runs) => {
     // A run may have ended twice in one invocation: the last word counts.
     const last = [...new Map(runs.map((run) => [run.runId, run])).values()]
-    const zips = new Map<string, Promise<Run | undefined>>()
-    const zipOf = ({ dataset, zip }: Run) => {
-      if (!zip) return undefined
-      const asked = zips.get(zip.runId) ?? ledger.run({ dataset, sourceId: sourceIdOf(zip.key), runId: zip.runId })
-      zips.set(zip.runId, asked)
-      return asked
-    }
+    const zipOf = zipsOf(ledger)
     await pMap(
       last,
       async (run) => {

@@ -1,7 +1,7 @@
 import type { RunRow } from '../../schemas/runs.ts'
 import { estimate } from '../cost/estimate.ts'
+import { landedToQueryable } from '../ledger/lineage.ts'
 import type { Run } from '../ledger/run.ts'
-import { landedToQueryable } from '../operations/outcome.ts'
 
 /** As Athena's JSON SerDe reads a timestamp. */
 const timestamp = (iso: string | undefined) => iso?.replace('T', ' ').replace('Z', '') ?? null

@@ -1,10 +1,8 @@
 import pMap from 'p-map'
 import type { Teller } from '../lambda/ended.ts'
-import { LIVE } from '../ledger/causes.ts'
-import { sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import type { Run } from '../ledger/run.ts'
-import { entriesOf, landedAt } from './ended-runs.ts'
+import { landedToQueryable, zipsOf } from '../ledger/lineage.ts'
+import { entriesOf } from './ended-runs.ts'
 import type { Entry } from './metrics.ts'
 
 export type MetricsDeps = {
@@ -13,16 +11,15 @@ export type MetricsDeps = {
   write: (entries: Entry[]) => void
 }
 
-/** The zips of delivered members are read once each. */
 export const metricsTeller =
   ({ ledger, datasets, write }: MetricsDeps): Teller =>
   async (runs) => {
-    const members = runs.filter(({ state, cause, zip }) => state === 'delivered' && cause === LIVE && zip)
-    const refs = new Map(members.map((run) => [run.zip?.runId, zipOf(run)]))
-    const zips = new Map(
-      await pMap(refs, async ([runId, ref]) => [runId, await ledger.run(ref)] as const, { concurrency: 8 }),
+    const zipOf = zipsOf(ledger)
+    const delivered = runs.filter(({ state }) => state === 'delivered')
+    const tookOf = new Map(
+      await pMap(delivered, async (run) => [run, landedToQueryable(run, await zipOf(run))] as const, {
+        concurrency: 8,
+      }),
     )
-    write(entriesOf(runs, datasets, (run) => landedAt(run, zips.get(run.zip?.runId))))
+    write(entriesOf(runs, datasets, (run) => tookOf.get(run)))
   }
-
-const zipOf = ({ dataset, zip }: Run) => ({ dataset, sourceId: sourceIdOf(zip?.key ?? ''), runId: zip?.runId ?? '' })

@@ -1,5 +1,4 @@
 import type { Stage } from '../../events/replay.ts'
-import { LIVE } from '../ledger/causes.ts'
 import type { Run, Span } from '../ledger/run.ts'
 
 const milliseconds = (from: string | undefined, to: string | undefined) =>
@@ -53,12 +52,3 @@ export const stageTimes = (run: Run): StageTime[] => [
   ...stageTime('partition', run.spanPartition),
   ...stageTime('catalog', run.spanCatalog),
 ]
-
-/**
- * From the landing of the file, or of the zip that it came in, until its rows could be queried. Of a live run only: what a
- * replay or a rerun works on may have landed long before.
- */
-export function landedToQueryable(run: Run, zip?: Run): number | undefined {
-  if (run.state !== 'delivered' || run.cause !== LIVE) return undefined
-  return milliseconds((zip?.cause === LIVE ? zip : run).landedAt, run.endedAt)
-}

@@ -3,13 +3,13 @@ import { partitionOfFolder } from '../../schemas/hive.ts'
 import { type Cost, estimate } from '../cost/estimate.ts'
 import { publishedKeys } from '../jobs/publish.ts'
 import { readSlot } from '../jobs/settle.ts'
-import { sourceIdOf } from '../ledger/ids.ts'
+import { landedToQueryable, zipRefOf } from '../ledger/lineage.ts'
 import { queueKey } from '../ledger/queue.ts'
 import { hasEnded, type Run } from '../ledger/run.ts'
 import { adviceFor } from './advice.ts'
 import { type Books, findRun } from './find-run.ts'
 import { memberRuns } from './follow.ts'
-import { landedToQueryable, type StageTime, stageTimes } from './outcome.ts'
+import { type StageTime, stageTimes } from './outcome.ts'
 
 /** Rows at each step, as far as the run has come; each counted apart from the others. */
 export type Balance = {
@@ -98,8 +98,9 @@ export async function show(books: Books, text: string): Promise<Shown> {
 }
 
 /** The zip that a run's source came in. */
-export async function zipOf({ ledger }: Books, { dataset, zip }: Run): Promise<Run | undefined> {
-  return zip && (await ledger.run({ dataset, sourceId: sourceIdOf(zip.key), runId: zip.runId }))
+export async function zipOf({ ledger }: Books, run: Run): Promise<Run | undefined> {
+  const ref = zipRefOf(run)
+  return ref && (await ledger.run(ref))
 }
 
 /** A zip's members, with what became of each. */

@@ -1,5 +1,6 @@
 import type { Stage } from '../../events/replay.ts'
 import { LIVE } from '../ledger/causes.ts'
+import { cameIn } from '../ledger/lineage.ts'
 import { hasEnded, type Run, type Span } from '../ledger/run.ts'
 import { ordered } from './marks.ts'
 
@@ -22,17 +23,6 @@ type Plan = { name: Stage; span: Span; batch?: string; from?: number; end?: numb
 
 const at = (instant: string | undefined) => (instant === undefined ? undefined : Date.parse(instant))
 const open = (time: number) => (time === Number.POSITIVE_INFINITY ? undefined : time)
-
-/**
- * Whether a run is of what this zip gave: not a replay of it, nor a member's key that has landed by itself since.
- * The zip knows versions only when it has been extracted; its first members may have ended before.
- */
-export function cameIn(run: Run, zip: Run): boolean {
-  if (run.cause !== LIVE || run.zip?.runId !== zip.runId) return false
-  const line = zip.members?.find(({ key }) => key === run.key)
-  if (zip.members) return line !== undefined && (line.versionId ?? run.versionId) === run.versionId
-  return zip.endedAt === undefined || run.registeredAt <= zip.endedAt
-}
 
 /** @param zip that it came in: ignored where it did not */
 export function journeyOf(run: Run, zip?: Run): Journey {

@@ -1,8 +1,9 @@
 import { LIVE } from '../ledger/causes.ts'
 import { runIdOf } from '../ledger/ids.ts'
+import { cameIn } from '../ledger/lineage.ts'
 import { hasEnded, type Run } from '../ledger/run.ts'
 import { segmentIdOf, traceIdOf } from './ids.ts'
-import { cameIn, type Journey, journeyOf, type Leg, type Part } from './journey.ts'
+import { type Journey, journeyOf, type Leg, type Part } from './journey.ts'
 
 type Value = string | number | boolean
 type Thrown = { exceptions: { id: string; message: string; type: string }[] }

@@ -2,9 +2,9 @@ import { PutTraceSegmentsCommand, type UnprocessedTraceSegment, type XRayClient 
 import pMap from 'p-map'
 import type { Teller } from '../lambda/ended.ts'
 import { LIVE } from '../ledger/causes.ts'
-import { sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import type { Run, RunRef } from '../ledger/run.ts'
+import { zipsOf } from '../ledger/lineage.ts'
+import type { Run } from '../ledger/run.ts'
 import { isSampled } from './ids.ts'
 import { type Segment, traceOf } from './segments.ts'
 
@@ -57,15 +57,3 @@ export const traceTeller =
 
 const beganAt = ({ cause, landedAt, registeredAt }: Run) =>
   Math.min(Date.parse(registeredAt), cause === LIVE ? Date.parse(landedAt) : Number.POSITIVE_INFINITY)
-
-/** Members of one zip ask for it once. */
-function zipsOf(ledger: Pick<Ledger, 'run'>) {
-  const known = new Map<string, Promise<Run | undefined>>()
-  return async ({ cause, dataset, zip }: Run): Promise<Run | undefined> => {
-    if (!zip || cause !== LIVE) return undefined
-    const ref: RunRef = { dataset, sourceId: sourceIdOf(zip.key), runId: zip.runId }
-    const found = known.get(zip.runId) ?? ledger.run(ref)
-    known.set(zip.runId, found)
-    return await found
-  }
-}

@@ -65,7 +65,7 @@ async function runTracing({ rows = ROWS, runs, quick, say }: Settings): Promise<
     ],
     notes: [
       `${rounds} of each in turn, each on functions that are warm again after the switch, of a zip of ${rows.toLocaleString('en')} rows on the local runtime.`,
-      `On: the trace of each run, and the tracer in each function with all its calls. The noise, between the quartiles without tracing, is ${(noise * 100).toFixed(1)} %.`,
+      `On: the trace of each run, and the tracer in each function with its steps and all its calls but S3's. The noise, between the quartiles without tracing, is ${(noise * 100).toFixed(1)} %.`,
     ],
     goals: [
       {

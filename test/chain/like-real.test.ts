@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { projectRoot } from '../../infra/local/paths.ts'
 import { SAMPLE_QUERY, writeSample } from '../../services/cli/sample.ts'
-import { landedToQueryable } from '../../services/operations/outcome.ts'
+import { landedToQueryable } from '../../services/ledger/lineage.ts'
 import { listKeys, type Stack, stack } from './stack.ts'
 
 const REAL = join(projectRoot, '../shared/data/5000-Sales-Records.zip')

@@ -79,7 +79,7 @@ describe('an estimate', () => {
     // Four parts and two, an opening and an ending each, and a copy of the zip.
     const usd = (1769 / 1024) * 4 * PRICES.functionGbSecond.usd + 0.005 * 0.011
     expect(estimate(zip).usd).toBeCloseTo(usd, 12)
-    const shares = members.map(({ key }) => estimate(run({ key }), zip).usd)
+    const shares = members.map(({ key }) => estimate(run({ key, zip: { key: zip.key, runId: zip.runId } }), zip).usd)
     expect(shares[0]).toBeCloseTo(usd * 0.75, 12)
     expect((shares[0] ?? 0) + (shares[1] ?? 0)).toBeCloseTo(usd, 12)
   })
