@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { TryAgain } from '../../../services/lambda/errors.ts'
-import { memberFolderOf } from '../../../services/ledger/ids.ts'
-import { hasEnded } from '../../../services/ledger/run.ts'
-import { seeded } from '../../generator/random.ts'
-import { RAW, World } from '../memory/world.ts'
+import { TryAgain } from '../../services/lambda/errors.ts'
+import { memberFolderOf } from '../../services/ledger/ids.ts'
+import { hasEnded } from '../../services/ledger/run.ts'
+import { seeded } from '../generator/random.ts'
+import { RAW, World } from '../services/memory/world.ts'
 import { Model, notTold, pauses, type Random, steps } from './model.ts'
 
-/** Sequences in a run of the tests; `SEQUENCES=10000 SEED=1 npx vitest run test/services/history/outages` for many more. */
+/** Sequences in a run of the tests; `SEQUENCES=10000 SEED=1 npx vitest run test/simulation/outages` for many more. */
 const SEQUENCES = Number(process.env.SEQUENCES ?? 250)
 const FIRST = Number(process.env.SEED ?? 1)
 const LEAST = 4

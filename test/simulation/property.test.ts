@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { hasEnded } from '../../../services/ledger/run.ts'
-import { seeded } from '../../generator/random.ts'
-import { World } from '../memory/world.ts'
+import { hasEnded } from '../../services/ledger/run.ts'
+import { seeded } from '../generator/random.ts'
+import { World } from '../services/memory/world.ts'
 import { Model, notTold, pauses, type Random, steps, withErasing } from './model.ts'
 
-/** Sequences in a run of the tests; `SEQUENCES=100000 SEED=1 npx vitest run test/services/history` for many more. */
+/** Sequences in a run of the tests; `SEQUENCES=100000 SEED=1 npx vitest run test/simulation` for many more. */
 const SEQUENCES = Number(process.env.SEQUENCES ?? 1000)
 const FIRST = Number(process.env.SEED ?? 1)
 const LEAST = 4

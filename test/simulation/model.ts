@@ -1,11 +1,11 @@
-import { TryAgain } from '../../../services/lambda/errors.ts'
-import { memberFolderOf } from '../../../services/ledger/ids.ts'
-import { erase } from '../../../services/operations/withdraw/erase.ts'
-import { findSources } from '../../../services/operations/withdraw/sources.ts'
-import { csv } from '../memory/engine.ts'
-import { landfallOf } from '../memory/landfall.ts'
-import { contractOfVersion, type World } from '../memory/world.ts'
-import { zipOf } from '../unzip/zips.ts'
+import { TryAgain } from '../../services/lambda/errors.ts'
+import { memberFolderOf } from '../../services/ledger/ids.ts'
+import { erase } from '../../services/operations/withdraw/erase.ts'
+import { findSources } from '../../services/operations/withdraw/sources.ts'
+import { csv } from '../services/memory/engine.ts'
+import { landfallOf } from '../services/memory/landfall.ts'
+import { contractOfVersion, type World } from '../services/memory/world.ts'
+import { zipOf } from '../services/unzip/zips.ts'
 
 export const CSV_KEYS = ['data/sales/a.csv', 'data/sales/b.csv']
 export const ZIP_KEYS = ['landing/sales/y.zip', 'landing/sales/z.zip']
