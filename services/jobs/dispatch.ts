@@ -45,15 +45,14 @@ export type DispatchDeps = {
 
 export type Dispatched = 'started' | 'busy' | 'idle'
 
-/** Oldest first, up to a size; one that goes alone goes alone. */
+/** Oldest first, up to a size; what is left of a batch that failed goes by its halves. */
 export function chooseBatch(waiting: Queued[]): Queued[] {
   const [first, ...rest] = waiting
   if (!first) return []
-  if (first.solo) return [first]
   const batch = [first]
   let bytes = first.bytes
   for (const next of rest) {
-    if (next.solo) continue
+    if (next.half !== first.half) continue
     if (batch.length === BATCH_SOURCES || bytes + next.bytes > BATCH_BYTES) break
     batch.push(next)
     bytes += next.bytes

@@ -102,7 +102,7 @@ export async function settle(
     return true
   }
   if (ended) await settleAll(deps, stage, queue, slot, ended, status)
-  else await retryAlone(ledger, stage.stage, queue, slot, status)
+  else await retryHalves(ledger, stage.stage, queue, slot, status)
   await release(ledger, queue, batch)
   return true
 }
@@ -141,7 +141,7 @@ async function readReport({ objects }: DispatchDeps, slot: Slot): Promise<Ended 
   return report && { report, plan }
 }
 
-/** A report that cannot be read is none: each source is tried alone, and the one that breaks its report has failed. */
+/** A report that cannot be read is none: the batch is halved until the source that breaks its report has failed alone. */
 function readable(text: string): Report | undefined {
   try {
     return Report.parse(JSON.parse(text))
@@ -250,27 +250,31 @@ const END_WORDS: Record<string, string> = {
   ERROR: 'could not be run by Glue',
 }
 
-/** A job without a report: of many sources each is tried alone, so that the bad one stands alone; alone it has failed. */
-async function retryAlone(
+/**
+ * A job without a report: a batch of many goes again by its halves, so that in the end the bad one stands alone and its
+ * neighbours are delivered: of n sources with one poison in some 2 log2 n jobs. Alone, and for the second time, it has failed.
+ */
+async function retryHalves(
   ledger: Ledger,
   stage: JobStage['stage'],
   queue: QueueName,
   slot: Slot,
   status: JobStatus | undefined,
 ) {
-  const [only, ...others] = slot.items
+  const { items, batch } = slot
+  const [only] = items
   if (!only) return
   const never = !slot.manifest || (!status && !slot.jobRunId)
   if (never) return // Never started: the queue still has every item as it was.
-  if (others.length > 0) {
-    await pMap(slot.items, (item) => goAlone(ledger, queue, item), { concurrency: 8 })
+  if (items.length > 1 || only.half === undefined) {
+    const middle = Math.ceil(items.length / 2)
+    await pMap(items, (item, i) => goByHalf(ledger, queue, item, `${batch}-${i < middle ? 1 : 2}`), { concurrency: 8 })
     return
   }
   const run = await ledger.run({ dataset: queue.dataset, sourceId: only.sourceId, runId: only.runId })
   if (!run) return
-  if (!only.solo) return await goAlone(ledger, queue, only)
   const how = END_WORDS[status?.why ?? ''] ?? 'ended without a readable report'
-  const message = `The ${stage} job ${how} for ${run.key}, twice: ${status?.message ?? 'Glue gave no reason.'} (job run ${status?.id ?? 'unknown'})`
+  const message = `The ${stage} job ${how} for ${run.key}, the last time alone: ${status?.message ?? 'Glue gave no reason.'} (job run ${status?.id ?? 'unknown'})`
   const trace = traceOf(run, stage, slot.batch, {
     startedAt: slot.startedAt,
     jobStartedAt: status?.startedAt,
@@ -284,8 +288,7 @@ async function retryAlone(
   await endRun(ledger, run, 'failed', { code: `${stage}_job_failed`, message }, [leave], trace)
 }
 
-async function goAlone(ledger: Ledger, queue: QueueName, item: Queued) {
-  await ledger.table.write([
-    { update: { pk: queuePk(queue), sk: item.sk }, set: { solo: true }, when: [{ attribute: 'pk', is: 'present' }] },
+const goByHalf = (ledger: Ledger, queue: QueueName, { sk }: Queued, half: string) =>
+  ledger.table.write([
+    { update: { pk: queuePk(queue), sk }, set: { half }, when: [{ attribute: 'pk', is: 'present' }] },
   ])
-}

@@ -10,8 +10,8 @@ export type Queued = {
   sourceId: string
   runId: string
   bytes: number
-  /** Its last batch failed: it goes alone, so that one poison file fails alone. */
-  solo?: boolean
+  /** Its last batch failed: it goes with those of the same half and no others, so that in the end one poison file fails alone. */
+  half?: string
   /** Epoch milliseconds; when AWS first refused to start a job for it. */
   refusedAt?: number
   /** `catalog`: partition folders that the table must have for this run. */
@@ -68,12 +68,12 @@ export const dueItem = (run: Run, since: number): Item => ({
   since,
 })
 
-export const asQueued = ({ sk, sourceId, runId, bytes, solo, refusedAt, folders, version }: Item): Queued => ({
+export const asQueued = ({ sk, sourceId, runId, bytes, half, refusedAt, folders, version }: Item): Queued => ({
   sk,
   sourceId: String(sourceId),
   runId: String(runId),
   bytes: Number(bytes),
-  ...(solo === true && { solo }),
+  ...(typeof half === 'string' && { half }),
   ...(typeof refusedAt === 'number' && { refusedAt }),
   ...(Array.isArray(folders) && { folders: folders.map(String) }),
   ...(typeof version === 'number' && { version }),

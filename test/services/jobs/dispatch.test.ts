@@ -133,11 +133,14 @@ describe('a batch', () => {
   })
   const chosen = (...items: Queued[]) => chooseBatch(items).map(({ sk }) => sk)
 
-  it('is one source that goes alone, when that is the oldest', () => {
-    expect(chosen(item(1, { solo: true }), item(2))).toEqual(['1'])
+  it('is one half of a batch that failed, when its first source is the oldest', () => {
+    expect(chosen(item(1, { half: 'b-1' }), item(2), item(3, { half: 'b-1' }), item(4, { half: 'b-2' }))).toEqual([
+      '1',
+      '3',
+    ])
   })
-  it('leaves out a source that goes alone, when another is older', () => {
-    expect(chosen(item(1), item(2, { solo: true }), item(3))).toEqual(['1', '3'])
+  it('leaves out the halves of one that failed, when another is older', () => {
+    expect(chosen(item(1), item(2, { half: 'b-1' }), item(3))).toEqual(['1', '3'])
   })
   it('ends at its limits of sources and bytes, but always has its first source', () => {
     expect(chooseBatch(Array.from({ length: 600 }, (_, i) => item(i)))).toHaveLength(BATCH_SOURCES)

@@ -142,7 +142,7 @@ describe('a job', () => {
     await world.pump()
     expect(states(world)).toEqual(['failed'])
     expect(problems(world)[0]).toBe(
-      `The convert job ${words} for data/sales/a.csv, twice: Out of memory (job run jr_2)`,
+      `The convert job ${words} for data/sales/a.csv, the last time alone: Out of memory (job run jr_2)`,
     )
     expect(world.idle()).toBe(true)
   })

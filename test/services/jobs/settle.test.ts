@@ -100,13 +100,23 @@ describe('a refused file', () => {
 })
 
 describe('a job without a report', () => {
-  it('is repeated one source at a time, so that the bad one fails alone', async () => {
+  it('is repeated by halves, so that the bad one fails alone', async () => {
     const world = await atWork({ a: csv('Chad,1'), bad: csv('POISON,1'), c: csv('Chad,3') })
     await world.untilQuiet()
     expect(ends(world)).toEqual({ 0: 'delivered', a: 'delivered', bad: 'failed', c: 'delivered' })
     expect(problemOf(world, 'bad')?.message).toMatch(
-      /^The convert job failed for data\/sales\/bad\.csv, twice: Out of memory \(job run jr_\d+\)$/,
+      /^The convert job failed for data\/sales\/bad\.csv, the last time alone: Out of memory \(job run jr_\d+\)$/,
     )
+  })
+
+  it('costs some two jobs for each halving, not one for each neighbour', async () => {
+    const many = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`f${i}`, csv(`Chad,${i + 10}`)]))
+    const world = await atWork({ ...many, f40: csv('POISON,1') })
+    const before = world.glue.jobs.length
+    await world.untilQuiet()
+    expect(Object.entries(ends(world)).filter(([, state]) => state !== 'delivered')).toEqual([['f40', 'failed']])
+    const jobs = world.glue.jobs.slice(before).filter(({ job }) => job === 'convert')
+    expect(jobs).toHaveLength(2 * Math.log2(64))
   })
 
   it('gives a source that was alone one more try', async () => {
