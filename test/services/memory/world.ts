@@ -9,6 +9,7 @@ import { type ConvertDeps, convertInputs, csvLanded, settleConverted } from '../
 import { contractOf, type DispatchDeps, dispatch } from '../../../services/jobs/dispatch.ts'
 import { type Arrival, arrivalOf } from '../../../services/jobs/intake.ts'
 import { jobEnded } from '../../../services/jobs/job-ended.ts'
+import { type Objects, S3Objects } from '../../../services/jobs/objects.ts'
 import type { SettleStage } from '../../../services/jobs/settle.ts'
 import { type Withdrawal, withdrawCsv, withdrawZip } from '../../../services/jobs/withdraw.ts'
 import { LandfallError } from '../../../services/lambda/errors.ts'
@@ -73,21 +74,26 @@ export type Message = { to: Stage; receives: number } & (
   | { kind: 'rerun'; arrival: Arrival }
 )
 
+/** What the roles of the stages may list, all in all; of a missing object elsewhere S3 says 403. */
+const listable = (bucket: string) => bucket !== QUARANTINE
+
 /** Puts something between the stages and what they call: a crash, a turn to wait for. */
 export type Wrap = <T extends object>(port: T) => T
+/** What is under the ports: the clock, and AWS's clients and what they say of a missing object. */
+export type Below = { clock?: Clock; clients?: Wrap; mayList?: (bucket: string) => boolean }
 /** Stands for a process that died: its message comes back, as it does from SQS. */
 export class Crash extends Error {}
 
 /** All stages over the memory services. Nothing happens by itself: a test handles messages, ends jobs and crawls. */
 export class World {
-  readonly clock = new Clock()
+  readonly clock: Clock
   readonly table = new MemoryTable()
-  readonly objects = new MemoryObjects(this.clock.now, [STAGING])
-  readonly glue = new MemoryGlue(this.clock.now)
-  readonly job = new MemoryJob(this.objects, this.clock.now)
+  readonly objects: MemoryObjects
+  readonly glue: MemoryGlue
+  readonly job: MemoryJob
   readonly contracts = new Map<string, Contract>()
   /** The books as they are, past anything that is put between. */
-  readonly books = new Ledger(this.table, this.clock.now)
+  readonly books: Ledger
   readonly messages: Message[] = []
   /** Every object event, as the archive keeps it, with the stage that it went to. */
   readonly archive: { to: Stage; event: S3ObjectEvent }[] = []
@@ -101,15 +107,26 @@ export class World {
   readonly #revive: () => Promise<void>
 
   /** @param revive is called when a function has ended, however it did */
-  constructor(wrap: Wrap = (port) => port, revive = async () => {}, first = contract) {
+  constructor(
+    wrap: Wrap = (port) => port,
+    revive = async () => {},
+    first = contract,
+    { clock = new Clock(), clients = (client) => client, mayList = listable }: Below = {},
+  ) {
     this.#revive = revive
+    this.clock = clock
+    this.objects = new MemoryObjects(clock.now, [STAGING])
+    this.glue = new MemoryGlue(clock.now)
+    this.job = new MemoryJob(this.objects, clock.now)
+    this.books = new Ledger(this.table, clock.now)
     this.deploy(first)
-    const objects = wrap<MemoryObjects>(this.objects)
+    const s3 = () => clients(memoryS3(this.objects, mayList))
+    const table = new MemoryTable(this.table.dynamo, clients(this.table.dynamo.client))
     this.deps = {
-      ledger: new Ledger(wrap<MemoryTable>(this.table), this.clock.now),
-      objects,
+      ledger: new Ledger(wrap<MemoryTable>(table), this.clock.now),
+      objects: wrap<Objects>(new S3Objects(s3())),
       glue: wrap<MemoryGlue>(this.glue),
-      s3: wrap(memoryS3(this.objects)),
+      s3: wrap(s3()),
       unique: counter(),
       sleep: this.clock.sleep,
       contracts: this.contracts,
@@ -165,27 +182,36 @@ export class World {
     if (bucket.name === DELIVERY && object.key.startsWith('data/')) to('catalog')
   }
 
-  /** One message as its stage's function handles it, alone in its batch. */
+  /** One message as its stage's function handles it, alone in its batch; if it fails, it comes back as of SQS. */
   async handle(message: Message): Promise<void> {
     message.receives++
     try {
-      const dataset = await this.#take(message)
-      if (dataset === undefined) return
-      if (message.to === 'catalog') {
-        await markDirty(this.deps.ledger, dataset)
-        if ((await wake(this.deps, dataset)) === 'settled') await endRerun(this.deps, dataset)
-      } else if (message.to !== 'unzip') {
-        await this.dispatch(message.to, dataset)
-        await closeOrLeave(this.deps, dataset)
-      }
+      await this.work(message)
     } catch (error) {
-      const waits = error instanceof LandfallError && error.retryable
-      if (message.kind === 'object' && message.to === 'catalog' && waits) return
       this.errors.push(error)
       if (message.receives < MAX_RECEIVES) this.messages.push(message)
       else this.deadLetters.push(message)
     } finally {
       await this.#revive()
+    }
+  }
+
+  /** What the function of a message's stage does with it. */
+  async work(message: Message): Promise<void> {
+    const dataset = await this.#take(message)
+    if (dataset === undefined) return
+    if (message.to !== 'catalog') {
+      if (message.to === 'unzip') return
+      await this.dispatch(message.to, dataset)
+      await closeOrLeave(this.deps, dataset)
+      return
+    }
+    await markDirty(this.deps.ledger, dataset)
+    try {
+      if ((await wake(this.deps, dataset)) === 'settled') await endRerun(this.deps, dataset)
+    } catch (error) {
+      const waits = error instanceof LandfallError && error.retryable
+      if (message.kind !== 'object' || !waits) throw error
     }
   }
 
