@@ -59,7 +59,7 @@ describe('a rerun of 50 sources', () => {
     expect(words).toEqual([
       expect.stringMatching(`^${refused}: refused \\(header_mismatch\\): The header is A,B`),
       expect.stringMatching(
-        `^${failing}: failed \\(convert_job_failed\\): The convert job failed for ${failing}, twice`,
+        `^${failing}: failed \\(convert_job_failed\\): The convert job failed for ${failing}, the last time alone`,
       ),
     ])
     expect(world.rows()).toEqual(rows)
