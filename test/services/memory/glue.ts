@@ -70,6 +70,12 @@ export class MemoryGlue implements Glue {
     })
   }
 
+  /** The slot of a run that has ended. */
+  free(id: string): void {
+    const run = this.jobs.find((each) => each.id === id)
+    if (run) run.holdsSlot = false
+  }
+
   async job(_job: string, id: string): Promise<JobStatus | undefined> {
     this.#answer('job')
     const run = this.jobs.find((each) => each.id === id)

@@ -1,0 +1,78 @@
+import { TryAgain } from '../../services/lambda/errors.ts'
+import type { Random } from './random.ts'
+
+/** What goes wrong, and how often of 10,000 chances where a schedule has it. */
+export const FAULTS = {
+  'a call is refused: throttled, a conflict, 5xx': 150,
+  'the answer to a call is lost': 100,
+  'a call is sent twice': 150,
+  'a process is killed at a call': 100,
+  'a process stalls for minutes': 60,
+  'an event comes twice': 1_500,
+  'an event comes late': 2_000,
+  'an event comes hours later again': 300,
+  'the event of a parquet is lost': 2_000,
+  'the event of a delivery is lost': 2_000,
+  "a job's end is not heard": 2_500,
+  "a job's end is heard before Glue knows": 1_500,
+  'a job dies before its report': 1_200,
+  'a job dies after its report': 1_200,
+  'a job lies about its rows': 500,
+  'a job takes longer than its lease': 1_500,
+  'someone overwrites what a job staged': 500,
+  'Glue has one slot, and frees it late': 10_000,
+  "a crawl's end is not heard": 2_500,
+  'a crawler is stopping for a minute': 3_000,
+  'clocks differ by up to half a minute': 10_000,
+} as const
+export type Fault = keyof typeof FAULTS
+export const ALL_FAULTS = Object.keys(FAULTS) as Fault[]
+
+/** Those of one schedule, each with its rate; what struck is counted. */
+export class Faults {
+  readonly struck = new Map<Fault, number>()
+  readonly of: Set<Fault>
+  readonly #random: Random
+  /** None strikes any more. */
+  over = false
+
+  /** A schedule has a few of them, that one does not hide another. */
+  constructor(random: Random) {
+    this.#random = random
+    const share = [0, 2, 4, 7][random(4)] ?? 0
+    this.of = new Set(ALL_FAULTS.filter(() => random(10) < share))
+  }
+
+  strikes(fault: Fault): boolean {
+    if (this.over || !this.of.has(fault) || this.#random(10_000) >= FAULTS[fault]) return false
+    this.struck.set(fault, (this.struck.get(fault) ?? 0) + 1)
+    return true
+  }
+
+  /** Where a schedule has it, it has it throughout. */
+  has = (fault: Fault): boolean => !this.over && this.of.has(fault)
+}
+
+const aws = (name: string, status: number, more = {}) =>
+  Object.assign(new Error(name), { name, $metadata: { httpStatusCode: status }, ...more })
+
+/** As the clients throw them when their own retries are over. */
+export function errorOf(call: string, random: Random): Error {
+  const passing = [
+    aws('InternalError', 500),
+    aws('ServiceUnavailable', 503),
+    aws('ThrottlingException', 400),
+    Object.assign(new Error('socket hang up'), { name: 'TimeoutError', code: 'ECONNRESET' }),
+  ]
+  if (call === 'TransactWrite')
+    passing.push(
+      aws('TransactionCanceledException', 400, {
+        CancellationReasons: [{ Code: 'TransactionConflict' }, { Code: 'None' }],
+      }),
+    )
+  if (/^(Put|Update|Delete)$/.test(call)) passing.push(aws('TransactionConflictException', 400))
+  // As the real client says it, which knows the words of a throttled start.
+  if (call === 'startJob' || call === 'startCrawler')
+    passing.push(new TryAgain('glue_busy', `Glue would not ${call} now: ThrottlingException.`))
+  return passing[random(passing.length)] as Error
+}

@@ -1,0 +1,201 @@
+import { memberFolderOf } from '../../services/ledger/ids.ts'
+import { hasEnded } from '../../services/ledger/run.ts'
+import { NoSuchRun } from '../../services/operations/find-run.ts'
+import { erase } from '../../services/operations/withdraw/erase.ts'
+import { findSources } from '../../services/operations/withdraw/sources.ts'
+import { takeOut } from '../../services/operations/withdraw/take-out.ts'
+import { csv } from '../services/memory/engine.ts'
+import { landfallOf } from '../services/memory/landfall.ts'
+import { contractOfVersion, DELIVERY, PROCESSING, RAW, type World } from '../services/memory/world.ts'
+import { damage, zipOf } from '../services/unzip/zips.ts'
+import { pick, type Random } from './random.ts'
+import type { Timeline } from './timeline.ts'
+
+export const CSV_KEYS = ['data/sales/a.csv', 'data/sales/b.csv', 'data/sales/c.csv']
+const ZIP_KEYS = ['landing/sales/y.zip', 'landing/sales/z.zip']
+const MEMBERS = ['m.csv', 'n.csv']
+const COUNTRIES = ['Chad', 'Peru', 'Togo']
+const STAGES = ['unzip', 'convert', 'partition', 'catalog'] as const
+
+type Content = { text: string; rows: string[] | null; poisoned?: string[] }
+
+/** What people do to a world, and what each of it means for the table. */
+export class People {
+  readonly world: World
+  readonly timeline: Timeline
+  readonly #random: Random
+  /** Good rows of files that kill their job until someone mends it, by key. */
+  readonly poisoned = new Map<string, string[]>()
+  /** Members of each zip that any version had, by the zip's key; and those that landed by themselves. */
+  readonly #members = new Map<string, Set<string>>()
+  /** Members that have landed by themselves since their zip did. */
+  readonly #alone = new Set<string>()
+  version = 1
+  #row = 0
+  #landed = 0
+
+  constructor(world: World, timeline: Timeline, random: Random) {
+    this.world = world
+    this.timeline = timeline
+    this.#random = random
+  }
+
+  content(kind = pick(this.#random, ['good', 'good', 'good', 'rejects', 'refused', 'poison'])): Content {
+    const rows = Array.from({ length: 4 + this.#random(2) }, () => `${pick(this.#random, COUNTRIES)},${++this.#row}`)
+    if (kind === 'refused') return { text: `WRONG,HEADER\n${rows.join('\n')}`, rows: null }
+    if (kind === 'rejects') return { text: csv(...rows, `BAD,${++this.#row}`), rows }
+    // The row itself is good: it is the job that cannot read it.
+    if (kind === 'poison') {
+      const poisoned = [...rows, `POISON,${++this.#row}`]
+      return { text: csv(...poisoned), rows: null, poisoned }
+    }
+    return { text: csv(...rows), rows }
+  }
+
+  land(key: string, content = this.content()): string {
+    this.#landed++
+    const { versionId } = this.world.land(key, content.text)
+    this.timeline.add(key, content.rows, () => this.#isDelivered(key, versionId))
+    this.#poison(key, content)
+    return `${key} ${versionId}${content.rows ? '' : content.poisoned ? ' (poison)' : ' (refused)'}`
+  }
+
+  async landZip(key = pick(this.#random, ZIP_KEYS)): Promise<string> {
+    const members = MEMBERS.filter(() => this.#random(3) > 0)
+    if (members.length === 0) members.push('m.csv')
+    const contents = new Map(members.map((name) => [memberFolderOf('sales', key) + name, this.content()]))
+    const texts = members.map((name) => contents.get(memberFolderOf('sales', key) + name)?.text ?? '')
+    // Stored, for zlib's threads end when they like, and a seed must give the same schedule each time.
+    const sound = await zipOf(
+      Object.fromEntries(members.map((name, i) => [name, { content: texts[i], compress: false }])),
+    )
+    const isBroken = this.#random(5) === 0
+    const known = this.#members.get(key) ?? new Set<string>()
+    this.#members.set(key, known)
+    // Of a version that is superseded unseen, nobody knows what of the one before it would have replaced.
+    const inWork = this.#isUnseen(key)
+    this.#landed++
+    const { versionId } = this.world.land(key, isBroken ? damage.crc(sound, members.length - 1) : sound)
+    const isExtracted = () => this.#zipState(key, versionId) === 'extracted'
+    if (!isBroken)
+      for (const member of contents.keys()) {
+        known.add(member)
+        this.#alone.delete(member)
+      }
+    for (const member of known) {
+      const content = contents.get(member)
+      if (isBroken) this.timeline.add(member, null, () => true)
+      else if (!content) this.timeline.add(member, [], isExtracted, inWork)
+      else {
+        this.timeline.add(member, content.rows, () => isExtracted() && this.#isCurrentDelivered(member))
+        this.#poison(member, content)
+      }
+    }
+    return `${key} ${versionId}: ${members}${isBroken ? ' (broken)' : ''}`
+  }
+
+  landMember(): string {
+    const zip = pick(this.#random, ZIP_KEYS)
+    const key = memberFolderOf('sales', zip) + pick(this.#random, MEMBERS)
+    const inWork = this.#isUnseen(zip)
+    this.#members.set(zip, (this.#members.get(zip) ?? new Set()).add(key))
+    this.#alone.add(key)
+    const content = this.content()
+    this.#landed++
+    const { versionId } = this.world.land(key, content.text)
+    // An extraction that is still to come overwrites it.
+    this.timeline.add(key, content.rows, () => this.#isDelivered(key, versionId), inWork)
+    this.#poison(key, content)
+    return `${key} ${versionId}${inWork ? ' (while its zip is in work)' : ''}`
+  }
+
+  replay(): string {
+    return this.world.replay(pick(this.#random, STAGES))
+  }
+
+  async rerun(): Promise<string> {
+    const only = pick(this.#random, [undefined, ['failed', 'refused'] as ('failed' | 'refused')[]])
+    const prefix = pick(this.#random, ['data/sales/', 'landing/sales/', 'data/sales/a'])
+    const begun = await this.world.rerun(`r${this.world.clock.ms}-${this.#random(1000)}`, { only }, prefix)
+    return `${prefix} ${only ?? 'all'}${begun ? '' : ' (another is at work)'}`
+  }
+
+  changeContract(): string {
+    if (this.version === 3) return 'no more'
+    this.world.deploy(contractOfVersion(++this.version))
+    return `version ${this.version}`
+  }
+
+  /** What may be withdrawn now, if anything. */
+  withdrawable(): string | undefined {
+    const keys = [...this.timeline.keys(), ...this.#members.keys()].sort()
+    return keys.length > 0 ? pick(this.#random, keys) : undefined
+  }
+
+  /** As the command does, again until it is done. Its calls wait for their turns, as it runs as a process. */
+  async withdraw(key: string): Promise<void> {
+    const { world } = this
+    const before = this.#landed
+    const zones = { processing: PROCESSING, delivery: DELIVERY }
+    for (;;) {
+      const asked = await findSources(landfallOf(world), key).catch((error: unknown) => {
+        if (error instanceof NoSuchRun) return undefined
+        throw error
+      })
+      if (!asked) return
+      const taken = await takeOut(world.deps, asked.sources, zones)
+      if (taken.every(({ outcome }) => outcome === 'withdrawn' || outcome === 'landed_again')) {
+        const isSure = taken.every(({ outcome }) => outcome === 'withdrawn') && this.#landed === before
+        this.#out(
+          taken.map((source) => source.key).filter((each) => each.startsWith('data/')),
+          !isSure,
+        )
+        return
+      }
+      await world.clock.sleep(30_000)
+    }
+  }
+
+  /** It broke off: some of it may be out. */
+  brokeOff = (key: string): void => this.#out([...(this.#members.get(key) ?? [key])], true)
+
+  async erase(): Promise<string> {
+    const landfall = landfallOf(this.world)
+    const keys = [...new Set(this.world.runs().map((run) => run.key))]
+    if (keys.length === 0) return 'nothing'
+    const key = pick(this.#random, keys)
+    const { erased } = await erase(landfall, await findSources(landfall, key))
+    return `${key}: ${erased.found.length} places`
+  }
+
+  #out(keys: string[], orBefore: boolean): void {
+    for (const key of keys) this.timeline.add(key, [], () => true, orBefore)
+  }
+
+  #poison(key: string, { poisoned }: Content): void {
+    if (poisoned) this.poisoned.set(key, poisoned)
+    else this.poisoned.delete(key)
+  }
+
+  #isDelivered(key: string, versionId: string): boolean {
+    const runs = this.world.runs().filter((run) => run.key === key && run.versionId === versionId)
+    return runs.some(({ deliveredObjects, state }) => deliveredObjects !== undefined && state !== 'superseded')
+  }
+
+  #isCurrentDelivered(key: string): boolean {
+    const current = this.world.objects.read(RAW, key)
+    const runs = this.world.runs().filter((run) => run.key === key)
+    return (
+      current !== undefined && runs.every(({ state }) => hasEnded(state)) && this.#isDelivered(key, current.versionId)
+    )
+  }
+
+  #zipState = (key: string, versionId: string) =>
+    this.world.runs().find((run) => run.key === key && run.versionId === versionId)?.state
+
+  /** Whether anybody has yet to extract this zip, of whatever version and cause. */
+  #isUnseen(key: string): boolean {
+    const isOpen = this.world.runs().some((run) => run.key === key && (!hasEnded(run.state) || run.state === 'failed'))
+    return isOpen || this.world.objects.read(RAW, key) !== undefined
+  }
+}

@@ -1,0 +1,127 @@
+import { deliveryPrefix, physicalTable } from '../../schemas/locations.ts'
+import { parseDeliveryKey } from '../../services/ledger/ids.ts'
+import type { Run } from '../../services/ledger/run.ts'
+import { rowsOf } from '../services/memory/engine.ts'
+import { DELIVERY, PROCESSING, RAW, type World } from '../services/memory/world.ts'
+import { notTold } from './model.ts'
+import type { Timeline } from './timeline.ts'
+
+/**
+ * What does not hold of the promises when all is at rest, in words.
+ * @param version of the contract
+ * @param isLast nothing is left to mend: then people see the contract's version and nothing is in a DLQ
+ */
+export function broken(world: World, timeline: Timeline, version: number, isLast: boolean): string[] {
+  return [
+    ...table(world, timeline, version, isLast),
+    ...landed(world),
+    ...books(world),
+    ...zones(world),
+    ...catalog(world),
+    ...letters(world, isLast),
+    ...notTold(world).map((rerun) => `a rerun was not told, or waits: ${JSON.stringify(rerun)}`),
+  ]
+}
+
+const RESTS = ['extracted', 'delivered', 'refused', 'failed', 'superseded']
+
+function table(world: World, timeline: Timeline, version: number, isLast: boolean): string[] {
+  const seen = world.rows().map((row) => row.split('@v') as [string, string?])
+  const versions = new Set(seen.map(([, typed = '1']) => typed))
+  const wrong: string[] = []
+  if (versions.size > 1) wrong.push(`a reader sees rows of the versions ${[...versions].join(' and ')} of the contract`)
+  if (new Set(seen.map(([row]) => row)).size < seen.length) wrong.push('a row is in the table twice')
+  if (isLast && seen.length > 0 && !versions.has(String(version)))
+    wrong.push(`people see version ${[...versions]} of the contract; ${version} is deployed`)
+  // Until then failed files lack their rows, and a new version is seen only when all is typed under it.
+  if (isLast) wrong.push(...timeline.wrong(seen.map(([row]) => row)))
+  return wrong
+}
+
+/** Nothing is lost or silent. */
+function landed(world: World): string[] {
+  const runs = world.runs()
+  const known = new Set(runs.map(({ key, versionId }) => `${key} ${versionId}`))
+  const current = world.objects.versions(RAW).filter((each) => each.current && !each.marker)
+  const unknown = current.filter(
+    ({ key, versionId }) => /^(landing|data)\//.test(key) && !known.has(`${key} ${versionId}`),
+  )
+  const open = runs.filter(({ state, endedAt }) => !RESTS.includes(state) || endedAt === undefined)
+  const silent = runs.filter(
+    ({ state, problem }) => /refused|failed|superseded/.test(state) !== (problem !== undefined),
+  )
+  return [
+    ...unknown.map(({ key, versionId }) => `${key} ${versionId} landed, and has no run`),
+    ...open.map((run) => `${nameOf(run)} does not end: ${run.state}`),
+    ...silent.map((run) => `${nameOf(run)} is ${run.state}, and says ${run.problem?.message ?? 'nothing'}`),
+  ]
+}
+
+const nameOf = ({ key, versionId, cause }: Run) => `${key} ${versionId} (${cause})`
+
+/** Rows in = accepted + rejected = rows in the zones. */
+function books(world: World): string[] {
+  return world.runs().flatMap((run) => {
+    const { state, kind, rowsIn, accepted, rejected, processingRows, deliveredRows } = run
+    if (kind !== 'csv' || state !== 'delivered') return []
+    const balance =
+      rowsIn === (accepted ?? 0) + (rejected ?? 0) && accepted === processingRows && accepted === deliveredRows
+    return balance
+      ? []
+      : [
+          `${nameOf(run)} is delivered, and its books do not balance: ${rowsIn} in, ${accepted} + ${rejected}, ${processingRows}, ${deliveredRows}`,
+        ]
+  })
+}
+
+/** Of each source the delivery zone has the rows of the run that the ledger names, and of no other. */
+function zones(world: World): string[] {
+  const wrong: string[] = []
+  const heads = [...world.table.items.values()].filter(({ pk, sk }) => pk.startsWith('SOURCE#') && sk === 'HEAD')
+  const runs = new Map(world.runs().map((run) => [run.runId, run]))
+  const prefix = deliveryPrefix(world.contract)
+  const found = new Map<string, number>()
+  for (const [key, text] of world.objects.texts(DELIVERY, prefix)) {
+    const id = parseDeliveryKey(key)?.sourceId ?? key
+    found.set(id, (found.get(id) ?? 0) + rowsOf(text).length)
+  }
+  for (const { sourceId, key, deliveryRun, deliveryVersion = 1, lockUntil } of heads) {
+    const run = runs.get(String(deliveryRun))
+    const rows = found.get(String(sourceId)) ?? 0
+    found.delete(String(sourceId))
+    if (Number(lockUntil ?? 0) > world.clock.ms) wrong.push(`${key} is locked`)
+    const wanted = deliveryRun && deliveryVersion === (world.contract.version ?? 1) ? (run?.accepted ?? 0) : 0
+    if (rows !== wanted)
+      wrong.push(`${key} has ${rows} rows in the delivery zone; the ledger says ${wanted} (${deliveryRun})`)
+  }
+  for (const [id, rows] of found) wrong.push(`${id}, which no ledger knows, has ${rows} rows in the delivery zone`)
+  if (world.objects.keys(PROCESSING).length > 0 && heads.length === 0) wrong.push('processing has objects of no source')
+  return wrong
+}
+
+function catalog(world: World): string[] {
+  const prefix = deliveryPrefix(world.contract)
+  const folders = new Set(
+    world.objects.keys(DELIVERY, prefix).map((key) => `s3://${DELIVERY}/${key.slice(0, key.lastIndexOf('/') + 1)}`),
+  )
+  const known = world.glue.tables.get(`${physicalTable(world.contract).database}.${physicalTable(world.contract).name}`)
+  const locations = new Set(known?.partitions.values() ?? [])
+  return [
+    ...[...folders].filter((folder) => !locations.has(folder)).map((folder) => `the catalog lacks ${folder}`),
+    ...[...locations]
+      .filter((location) => !folders.has(location))
+      .map((location) => `the catalog has ${location}, which is empty`),
+  ]
+}
+
+/** A message in a DLQ has a failed run, or one that something else has ended; in the end there are none. */
+function letters(world: World, isLast: boolean): string[] {
+  const runs = world.runs()
+  return world.deadLetters.flatMap((letter) => {
+    if (isLast) return [`a message is in the DLQ of ${letter.to}`]
+    if (letter.kind !== 'object' || (letter.to !== 'unzip' && letter.to !== 'convert')) return []
+    const { object } = letter.event.detail
+    const known = runs.some(({ key, versionId }) => key === object.key && versionId === object['version-id'])
+    return known ? [] : [`${object.key} ${object['version-id']} is in the DLQ of ${letter.to}, and has no run`]
+  })
+}
