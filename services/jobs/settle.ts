@@ -197,7 +197,8 @@ async function settleAll(
         } catch (error) {
           // A neighbour's trouble is not ours: go on with the others, and let this one come back.
           if (mayPass(error) && !lastAttempt) retry ??= error
-          else {
+          // It stays in the queue: another job's end finds what is missing now.
+          else if (!(error instanceof NotYet)) {
             const trace = traceOf(run, stage.stage, slot.batch, times)
             await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave], trace)
           }
@@ -210,6 +211,9 @@ async function settleAll(
   await leaveToNext(ledger, queue, slot.batch)
   throw retry
 }
+
+/** The stage before has yet to tell the ledger what it did, or to fail: however long it takes, that is no fault of this run. */
+export class NotYet extends TryAgain {}
 
 /** Beyond as many as a message has, one source that cannot be published would keep its whole dataset waiting. */
 const isLast = (slot: Slot) => (slot.settleAttempts ?? 0) + 1 >= MAX_RECEIVES

@@ -3,8 +3,8 @@ import type { Contract } from '../../schemas/contract.ts'
 import { partitionFolder } from '../../schemas/hive.ts'
 import type { SourceReport, StagedPart } from '../../schemas/report.ts'
 import { LOCK_MS, outdated, type PublishDeps, publish } from '../jobs/publish.ts'
-import { type ExecutedPlan, endRun, type JobTimes } from '../jobs/settle.ts'
-import { Failed, TryAgain } from '../lambda/errors.ts'
+import { type ExecutedPlan, endRun, type JobTimes, NotYet } from '../jobs/settle.ts'
+import { Failed } from '../lambda/errors.ts'
 import { whilePublishing } from '../ledger/catalog-state.ts'
 import { isMeant, noteSkipped } from '../ledger/causes.ts'
 import { deliveryKey, parseProcessingKey, processingPrefix } from '../ledger/ids.ts'
@@ -230,8 +230,7 @@ export async function settlePartitioned(
   }
   if (report.refusal) return await superseded({ code: 'superseded', message: report.refusal.message })
   // The first stage publishes before it tells the ledger: for a moment, its count may be missing.
-  if (run.accepted === undefined)
-    throw new TryAgain('not_yet_converted', `${run.key} has no count of accepted rows yet.`)
+  if (run.accepted === undefined) throw new NotYet('not_yet_converted', `${run.key} has no count of accepted rows yet.`)
   partitionBalance(run, report)
 
   if (!contracts.has(run.dataset))

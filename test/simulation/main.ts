@@ -5,7 +5,7 @@ const t = Date.now()
 let calls = 0
 let bad = 0
 for (let s = seed; s < seed + n; s++) {
-  const p = await new Schedule(s).play()
+  const p = await new Schedule(s, process.argv[5] === 'told').play()
   calls += p.calls
   if (p.wrong) {
     bad++

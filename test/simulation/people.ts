@@ -26,10 +26,8 @@ export class People {
   readonly #random: Random
   /** Good rows of files that kill their job until someone mends it, by key. */
   readonly poisoned = new Map<string, string[]>()
-  /** Members of each zip that any version had, by the zip's key; and those that landed by themselves. */
+  /** Members of the good version of each zip that landed last, by the zip's key. */
   readonly #members = new Map<string, Set<string>>()
-  /** Members that have landed by themselves since their zip did. */
-  readonly #alone = new Set<string>()
   version = 1
   #row = 0
   #landed = 0
@@ -70,22 +68,18 @@ export class People {
       Object.fromEntries(members.map((name, i) => [name, { content: texts[i], compress: false }])),
     )
     const isBroken = this.#random(5) === 0
-    const known = this.#members.get(key) ?? new Set<string>()
-    this.#members.set(key, known)
+    const before = this.#members.get(key) ?? new Set<string>()
+    if (!isBroken) this.#members.set(key, new Set(contents.keys()))
     // Of a version that is superseded unseen, nobody knows what of the one before it would have replaced.
     const inWork = this.#isUnseen(key)
     this.#landed++
     const { versionId } = this.world.land(key, isBroken ? damage.crc(sound, members.length - 1) : sound)
     const isExtracted = () => this.#zipState(key, versionId) === 'extracted'
-    if (!isBroken)
-      for (const member of contents.keys()) {
-        known.add(member)
-        this.#alone.delete(member)
-      }
-    for (const member of known) {
+    for (const member of new Set([...before, ...contents.keys()])) {
       const content = contents.get(member)
-      if (isBroken) this.timeline.add(member, null, () => true)
-      else if (!content) this.timeline.add(member, [], isExtracted, inWork)
+      if (isBroken) {
+        if (before.has(member)) this.timeline.add(member, null, () => true)
+      } else if (!content) this.timeline.add(member, [], isExtracted, inWork)
       else {
         this.timeline.add(member, content.rows, () => isExtracted() && this.#isCurrentDelivered(member))
         this.#poison(member, content)
@@ -98,8 +92,6 @@ export class People {
     const zip = pick(this.#random, ZIP_KEYS)
     const key = memberFolderOf('sales', zip) + pick(this.#random, MEMBERS)
     const inWork = this.#isUnseen(zip)
-    this.#members.set(zip, (this.#members.get(zip) ?? new Set()).add(key))
-    this.#alone.add(key)
     const content = this.content()
     this.#landed++
     const { versionId } = this.world.land(key, content.text)
@@ -157,7 +149,11 @@ export class People {
   }
 
   /** It broke off: some of it may be out. */
-  brokeOff = (key: string): void => this.#out([...(this.#members.get(key) ?? [key])], true)
+  brokeOff(key: string): void {
+    const folder = memberFolderOf('sales', key)
+    const isZip = key.startsWith('landing/')
+    this.#out(isZip ? this.timeline.keys().filter((each) => each.startsWith(folder)) : [key], true)
+  }
 
   async erase(): Promise<string> {
     const landfall = landfallOf(this.world)

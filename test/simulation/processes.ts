@@ -12,6 +12,8 @@ export type Turn = {
   process: Process
   /** `PutCommand`, `startJob`, … */
   call: string
+  /** Of what it is, for people. */
+  about: string
   /** @param answer after how many milliseconds it gets the answer */
   perform: (mishap?: Mishap, answerMs?: number) => Promise<void>
 }
@@ -31,6 +33,14 @@ export type Process = {
 
 const nameOf = (method: string, [command]: unknown[]) =>
   method === 'send' ? (command as object).constructor.name.replace(/Command$/, '') : method
+
+function aboutOf([command, ...more]: unknown[]): string {
+  const { input } = command as { input?: Record<string, unknown> }
+  if (!input) return JSON.stringify([command, ...more])
+  const { Bucket, Key, Item, TransactItems, UpdateExpression, ExpressionAttributeValues } = input
+  if (typeof Bucket === 'string') return `${Bucket}/${Key ?? input.Prefix ?? JSON.stringify(input.Delete)}`
+  return JSON.stringify(TransactItems ?? [Key ?? Item, UpdateExpression, ExpressionAttributeValues])
+}
 
 /** Whatever runs at the same time, one call to AWS at a time, in an order that someone else chooses. */
 export class Processes {
@@ -96,18 +106,20 @@ export class Processes {
         return (...args: unknown[]) => {
           const call = () => Reflect.apply(method, target, args) as unknown
           const process = this.#storage.getStore()
-          return process ? this.#wait(process, nameOf(String(name), args), call) : call()
+          return process
+            ? this.#wait(process, { call: nameOf(String(name), args), about: aboutOf(args) }, call)
+            : call()
         }
       },
     })
 
-  #wait(process: Process, call: string, make: () => unknown): Promise<unknown> {
+  #wait(process: Process, what: Pick<Turn, 'call' | 'about'>, make: () => unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       // Of one that was killed nothing runs on.
       if (!process.alive) return
       const turn: Turn = {
         process,
-        call,
+        ...what,
         perform: async (mishap, answerMs = 0) => {
           process.turns.delete(turn)
           const answer = await this.#answer(make, mishap)

@@ -48,6 +48,7 @@ export type Played = {
 /** One schedule: what people do, and what goes wrong at which call, all of it from the seed. */
 export class Schedule {
   readonly seed: number
+  readonly #isTold: boolean
   readonly story: string[] = []
   readonly #random: Random
   readonly #faults: Faults
@@ -65,7 +66,9 @@ export class Schedule {
   #calls = 0
   #steps = 0
 
-  constructor(seed: number) {
+  /** @param isTold each call is in the story */
+  constructor(seed: number, isTold = false) {
+    this.#isTold = isTold
     this.seed = seed
     this.#random = seeded(seed)
     this.#faults = new Faults(this.#random)
@@ -324,6 +327,7 @@ export class Schedule {
   async #turn(turn: Turn): Promise<void> {
     this.#calls++
     const { process, call } = turn
+    if (this.#isTold) this.#say(`    ${process.name}: ${call} ${turn.about}`)
     if (this.#faults.strikes('a process is killed at a call')) {
       const isAfter = this.#random(2) === 0
       this.#say(`  ${process.name}: is killed ${isAfter ? 'after' : 'before'} ${call}`)
