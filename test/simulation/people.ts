@@ -24,11 +24,11 @@ export class People {
   readonly world: World
   readonly timeline: Timeline
   readonly #random: Random
-  /** Good rows of files that kill their job until someone mends it, by key. */
-  readonly poisoned = new Map<string, string[]>()
   /** Members of the good version of each zip that landed last, by the zip's key. */
   readonly #members = new Map<string, Set<string>>()
   version = 1
+  /** Withdrawals that broke off. */
+  readonly #brokenOff = new Set<string>()
   #row = 0
   #landed = 0
 
@@ -53,8 +53,7 @@ export class People {
   land(key: string, content = this.content()): string {
     this.#landed++
     const { versionId } = this.world.land(key, content.text)
-    this.timeline.add(key, content.rows, () => this.#isDelivered(key, versionId))
-    this.#poison(key, content)
+    this.timeline.add(key, { ...content, isIn: () => this.#isDelivered(key, versionId) })
     return `${key} ${versionId}${content.rows ? '' : content.poisoned ? ' (poison)' : ' (refused)'}`
   }
 
@@ -78,12 +77,9 @@ export class People {
     for (const member of new Set([...before, ...contents.keys()])) {
       const content = contents.get(member)
       if (isBroken) {
-        if (before.has(member)) this.timeline.add(member, null, () => true)
-      } else if (!content) this.timeline.add(member, [], isExtracted, inWork)
-      else {
-        this.timeline.add(member, content.rows, () => isExtracted() && this.#isCurrentDelivered(member))
-        this.#poison(member, content)
-      }
+        if (before.has(member)) this.timeline.add(member, { rows: null, isIn: () => true, isVain: true })
+      } else if (!content) this.timeline.add(member, { rows: [], isIn: isExtracted, orBefore: inWork })
+      else this.timeline.add(member, { ...content, isIn: () => isExtracted() && this.#isCurrentDelivered(member) })
     }
     return `${key} ${versionId}: ${members}${isBroken ? ' (broken)' : ''}`
   }
@@ -96,8 +92,7 @@ export class People {
     this.#landed++
     const { versionId } = this.world.land(key, content.text)
     // An extraction that is still to come overwrites it.
-    this.timeline.add(key, content.rows, () => this.#isDelivered(key, versionId), inWork)
-    this.#poison(key, content)
+    this.timeline.add(key, { ...content, isIn: () => this.#isDelivered(key, versionId), orBefore: inWork })
     return `${key} ${versionId}${inWork ? ' (while its zip is in work)' : ''}`
   }
 
@@ -148,11 +143,22 @@ export class People {
     }
   }
 
-  /** It broke off: some of it may be out. */
+  /** It broke off: some of it may be out, until it is done again. */
   brokeOff(key: string): void {
+    this.#brokenOff.add(key)
+    this.#out(this.#familyOf(key), true)
+  }
+
+  /** Withdrawals that are to be done again: nothing has landed there since. */
+  halfOut(): string[] {
+    const keys = [...this.#brokenOff]
+    this.#brokenOff.clear()
+    return keys.filter((key) => this.#familyOf(key).every((each) => this.timeline.newest(each)?.rows?.length === 0))
+  }
+
+  #familyOf(key: string): string[] {
     const folder = memberFolderOf('sales', key)
-    const isZip = key.startsWith('landing/')
-    this.#out(isZip ? this.timeline.keys().filter((each) => each.startsWith(folder)) : [key], true)
+    return key.startsWith('landing/') ? this.timeline.keys().filter((each) => each.startsWith(folder)) : [key]
   }
 
   async erase(): Promise<string> {
@@ -165,12 +171,7 @@ export class People {
   }
 
   #out(keys: string[], orBefore: boolean): void {
-    for (const key of keys) this.timeline.add(key, [], () => true, orBefore)
-  }
-
-  #poison(key: string, { poisoned }: Content): void {
-    if (poisoned) this.poisoned.set(key, poisoned)
-    else this.poisoned.delete(key)
+    for (const key of keys) this.timeline.add(key, { rows: [], isIn: () => true, orBefore })
   }
 
   #isDelivered(key: string, versionId: string): boolean {

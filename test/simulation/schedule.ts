@@ -117,10 +117,9 @@ export class Schedule {
     this.#world.job.poison = undefined
     this.#say('all is mended')
     await this.#quiet()
-    for (const [key, rows] of this.#people.poisoned) {
-      const newest = this.#timeline.newest(key)
-      if (newest && newest.rows === null) this.#timeline.mend(key, rows)
-    }
+    this.#timeline.mend()
+    for (const key of this.#people.halfOut()) this.#withdraw(key)
+    await this.#quiet()
     const letters = this.#world.deadLetters.length
     this.#world.redrive()
     await this.#quiet()
@@ -164,8 +163,7 @@ export class Schedule {
     this.#say(`${name}: ${await steps[name]?.()}`)
   }
 
-  #withdraw(): string {
-    const key = this.#people.withdrawable()
+  #withdraw(key = this.#people.withdrawable()): string {
     if (key === undefined) return 'nothing'
     this.#start(`withdraw ${key}`, 60 * MINUTE, { withdraws: key }, () => this.#people.withdraw(key))
     return key

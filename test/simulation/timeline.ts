@@ -3,10 +3,14 @@ type Entry = {
   /** Good rows; null where nothing of it may be taken; none where it was taken out. */
   rows: string[] | null
   /** The one before it may be the later one, as far as anybody can know. */
-  orBefore: boolean
+  orBefore?: boolean
   /** Whether it was in the table, or out of it, when the next one came: asked then, once. */
   isIn: () => boolean
   wasIn?: boolean
+  /** The rows of what kills its job until somebody mends that. */
+  poisoned?: string[]
+  /** Of a zip that could not be read: it changed nothing. */
+  isVain?: boolean
 }
 
 /**
@@ -17,20 +21,24 @@ export class Timeline {
   readonly #sources = new Map<string, Entry[]>()
   readonly #keyOf = new Map<string, string>()
 
-  add(key: string, rows: string[] | null, isIn: () => boolean, orBefore = false): void {
+  add(key: string, entry: Omit<Entry, 'wasIn'>): void {
     const entries = this.#sources.get(key) ?? []
     this.#sources.set(key, entries)
     const before = entries.at(-1)
     if (before) before.wasIn = before.isIn()
-    for (const row of rows ?? []) this.#keyOf.set(row, key)
-    entries.push({ rows, isIn, orBefore })
+    for (const row of entry.rows ?? []) this.#keyOf.set(row, key)
+    entries.push({ ...entry })
   }
 
-  /** The newest good rows of what was poison before its cause was mended. */
-  mend(key: string, rows: string[]): void {
-    const newest = this.#sources.get(key)?.at(-1)
-    if (newest) newest.rows = rows
-    for (const row of rows) this.#keyOf.set(row, key)
+  /** What killed its job until the cause was mended is good by then, if nothing came after it but zips that could not be read. */
+  mend(): void {
+    for (const [key, entries] of this.#sources) {
+      const at = entries.findLastIndex(({ isVain }) => !isVain)
+      const last = entries[at]
+      if (!last?.poisoned) continue
+      last.rows = last.poisoned
+      for (const row of last.poisoned) this.#keyOf.set(row, key)
+    }
   }
 
   keys = (): string[] => [...this.#sources.keys()]
