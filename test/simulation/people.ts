@@ -28,7 +28,7 @@ export class People {
   readonly #members = new Map<string, Set<string>>()
   version = 1
   /** Withdrawals that broke off. */
-  readonly #brokenOff = new Set<string>()
+  readonly brokenOff = new Set<string>()
   #row = 0
   #landed = 0
 
@@ -77,7 +77,7 @@ export class People {
     for (const member of new Set([...before, ...contents.keys()])) {
       const content = contents.get(member)
       if (isBroken) {
-        if (before.has(member)) this.timeline.add(member, { rows: null, isIn: () => true, isVain: true })
+        if (before.has(member)) this.timeline.add(member, { rows: null, isIn: () => true })
       } else if (!content) this.timeline.add(member, { rows: [], isIn: isExtracted, orBefore: inWork })
       else this.timeline.add(member, { ...content, isIn: () => isExtracted() && this.#isCurrentDelivered(member) })
     }
@@ -133,10 +133,7 @@ export class People {
       const taken = await takeOut(world.deps, asked.sources, zones)
       if (taken.every(({ outcome }) => outcome === 'withdrawn' || outcome === 'landed_again')) {
         const isSure = taken.every(({ outcome }) => outcome === 'withdrawn') && this.#landed === before
-        this.#out(
-          taken.map((source) => source.key).filter((each) => each.startsWith('data/')),
-          !isSure,
-        )
+        this.#out(this.familyOf(key), !isSure)
         return
       }
       await world.clock.sleep(30_000)
@@ -145,18 +142,19 @@ export class People {
 
   /** It broke off: some of it may be out, until it is done again. */
   brokeOff(key: string): void {
-    this.#brokenOff.add(key)
-    this.#out(this.#familyOf(key), true)
+    this.brokenOff.add(key)
+    this.#out(this.familyOf(key), true)
   }
 
   /** Withdrawals that are to be done again: nothing has landed there since. */
   halfOut(): string[] {
-    const keys = [...this.#brokenOff]
-    this.#brokenOff.clear()
-    return keys.filter((key) => this.#familyOf(key).every((each) => this.timeline.newest(each)?.rows?.length === 0))
+    const keys = [...this.brokenOff]
+    this.brokenOff.clear()
+    return keys.filter((key) => this.familyOf(key).every((each) => this.timeline.newest(each)?.rows?.length === 0))
   }
 
-  #familyOf(key: string): string[] {
+  /** All that has ever landed of a zip, or as a CSV. */
+  familyOf(key: string): string[] {
     const folder = memberFolderOf('sales', key)
     return key.startsWith('landing/') ? this.timeline.keys().filter((each) => each.startsWith(folder)) : [key]
   }

@@ -4,19 +4,18 @@ import type { Run } from '../../services/ledger/run.ts'
 import { rowsOf } from '../services/memory/engine.ts'
 import { DELIVERY, PROCESSING, RAW, type World } from '../services/memory/world.ts'
 import { notTold } from './model.ts'
-import type { Timeline } from './timeline.ts'
+import type { People } from './people.ts'
 
 /**
  * What does not hold of the promises when all is at rest, in words.
- * @param version of the contract
  * @param isLast nothing is left to mend: then people see the contract's version and nothing is in a DLQ
  */
-export function broken(world: World, timeline: Timeline, version: number, isLast: boolean): string[] {
+export function broken(world: World, people: People, isLast: boolean): string[] {
   return [
-    ...table(world, timeline, version, isLast),
-    ...landed(world),
+    ...table(world, people, isLast),
+    ...landed(world, isLast),
     ...books(world),
-    ...zones(world, isLast),
+    ...zones(world, people, isLast),
     ...catalog(world),
     ...letters(world, isLast),
     ...notTold(world).map((rerun) => `a rerun was not told, or waits: ${JSON.stringify(rerun)}`),
@@ -25,7 +24,7 @@ export function broken(world: World, timeline: Timeline, version: number, isLast
 
 const RESTS = ['extracted', 'delivered', 'refused', 'failed', 'superseded']
 
-function table(world: World, timeline: Timeline, version: number, isLast: boolean): string[] {
+function table(world: World, { timeline, version }: People, isLast: boolean): string[] {
   const seen = world.rows().map((row) => row.split('@v') as [string, string?])
   const versions = new Set(seen.map(([, typed = '1']) => typed))
   const wrong: string[] = []
@@ -39,14 +38,14 @@ function table(world: World, timeline: Timeline, version: number, isLast: boolea
 }
 
 /** Nothing is lost or silent. */
-function landed(world: World): string[] {
+function landed(world: World, isLast: boolean): string[] {
   const runs = world.runs()
   const known = new Set(runs.map(({ key, versionId }) => `${key} ${versionId}`))
   const current = world.objects.versions(RAW).filter((each) => each.current && !each.marker)
   const unknown = current.filter(
     ({ key, versionId }) => /^(landing|data)\//.test(key) && !known.has(`${key} ${versionId}`),
   )
-  const open = runs.filter(({ state, endedAt }) => !RESTS.includes(state) || endedAt === undefined)
+  const open = runs.filter(({ state, endedAt }) => !RESTS.includes(state) || (isLast && endedAt === undefined))
   const silent = runs.filter(
     ({ state, problem }) => /refused|failed|superseded/.test(state) !== (problem !== undefined),
   )
@@ -77,7 +76,7 @@ function books(world: World): string[] {
 const HALF = /^(object_changed|partition_not_published)$/
 
 /** Of each source the delivery zone has the rows of the run that the ledger names, and of no other. */
-function zones(world: World, isLast: boolean): string[] {
+function zones(world: World, people: People, isLast: boolean): string[] {
   const wrong: string[] = []
   const heads = [...world.table.items.values()].filter(({ pk, sk }) => pk.startsWith('SOURCE#') && sk === 'HEAD')
   const runs = new Map(world.runs().map((run) => [run.runId, run]))
@@ -87,6 +86,7 @@ function zones(world: World, isLast: boolean): string[] {
     const id = parseDeliveryKey(key)?.sourceId ?? key
     found.set(id, (found.get(id) ?? 0) + rowsOf(text).length)
   }
+  const halfOut = isLast ? [] : [...people.brokenOff].flatMap((key) => people.familyOf(key))
   for (const { sourceId, key, deliveryRun, deliveryVersion = 1, lockUntil } of heads) {
     const run = runs.get(String(deliveryRun))
     const rows = found.get(String(sourceId)) ?? 0
@@ -94,7 +94,7 @@ function zones(world: World, isLast: boolean): string[] {
     if (Number(lockUntil ?? 0) > world.clock.ms) wrong.push(`${key} is locked`)
     // What could not be finished, and has failed so, is made good by a rerun.
     const isHalf = !isLast && [...runs.values()].some((each) => each.key === key && HALF.test(each.problem?.code ?? ''))
-    if (isHalf) continue
+    if (isHalf || halfOut.includes(String(key))) continue
     const wanted = deliveryRun && deliveryVersion === (world.contract.version ?? 1) ? (run?.accepted ?? 0) : 0
     if (rows !== wanted)
       wrong.push(`${key} has ${rows} rows in the delivery zone; the ledger says ${wanted} (${deliveryRun})`)

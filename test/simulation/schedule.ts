@@ -1,4 +1,5 @@
 import { backoff, MAX_RECEIVES } from '../../services/lambda/receives.ts'
+import { hasEnded } from '../../services/ledger/run.ts'
 import { seeded } from '../generator/random.ts'
 import type { JobEnd } from '../services/memory/glue.ts'
 import { contract, DELIVERY, type Message, PROCESSING, RAW, STAGING, World } from '../services/memory/world.ts'
@@ -143,7 +144,7 @@ export class Schedule {
   }
 
   #check(when: string, isLast = false): void {
-    const wrong = broken(this.#world, this.#timeline, this.#people.version, isLast)
+    const wrong = broken(this.#world, this.#people, isLast)
     if (wrong.length > 0) throw new Error(`${when}:\n${wrong.join('\n')}`)
   }
 
@@ -178,9 +179,9 @@ export class Schedule {
       this.#world.messages.length === 0 &&
       this.#crawlEndsAt === undefined &&
       this.#world.idle() &&
-      this.#world.runs().every(({ endedAt }) => endedAt !== undefined)
+      this.#world.runs().every(({ state }) => hasEnded(state))
     if (await this.#until(rests, deadline)) return
-    const open = this.#world.runs().filter(({ endedAt }) => endedAt === undefined)
+    const open = this.#world.runs().filter(({ state }) => !hasEnded(state))
     const items = [...this.#world.table.items.values()].filter(
       ({ pk }) => pk.startsWith('QUEUE#') || pk.startsWith('RERUN#'),
     )

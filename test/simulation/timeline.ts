@@ -9,8 +9,6 @@ type Entry = {
   wasIn?: boolean
   /** The rows of what kills its job until somebody mends that. */
   poisoned?: string[]
-  /** Of a zip that could not be read: it changed nothing. */
-  isVain?: boolean
 }
 
 /**
@@ -30,15 +28,22 @@ export class Timeline {
     entries.push({ ...entry })
   }
 
-  /** What killed its job until the cause was mended is good by then, if nothing came after it but zips that could not be read. */
+  /** What killed its job is good from now on, where nothing that came after it is surely in the table instead. */
   mend(): void {
-    for (const [key, entries] of this.#sources) {
-      const at = entries.findLastIndex(({ isVain }) => !isVain)
-      const last = entries[at]
-      if (!last?.poisoned) continue
-      last.rows = last.poisoned
-      for (const row of last.poisoned) this.#keyOf.set(row, key)
-    }
+    for (const [key, entries] of this.#sources)
+      for (const entry of this.#candidates(entries).may) {
+        if (!entry.poisoned) continue
+        entry.rows = entry.poisoned
+        for (const row of entry.poisoned) this.#keyOf.set(row, key)
+      }
+  }
+
+  /** What may be in the table: down to what surely took the place of all before it. `isSure` where there is such. */
+  #candidates(entries: Entry[]): { may: Entry[]; isSure: boolean } {
+    const sure = entries.findLastIndex(
+      ({ rows, orBefore, wasIn = true }, i) => rows !== null && !orBefore && (i === entries.length - 1 || wasIn),
+    )
+    return { may: entries.slice(Math.max(0, sure)), isSure: sure >= 0 }
   }
 
   keys = (): string[] => [...this.#sources.keys()]
@@ -46,15 +51,9 @@ export class Timeline {
 
   /** All that the rows of a source may be in the end, each as one text. */
   mayBe(key: string): Set<string> {
-    const entries = this.#sources.get(key) ?? []
-    const may = new Set<string>()
-    for (let i = entries.length - 1; i >= 0; i--) {
-      const { rows, orBefore, wasIn = true } = entries[i] as Entry
-      if (rows !== null) may.add(textOf(rows))
-      const isNewest = i === entries.length - 1
-      if (rows !== null && !orBefore && (isNewest || wasIn)) return may
-    }
-    return may.add('')
+    const { may, isSure } = this.#candidates(this.#sources.get(key) ?? [])
+    const texts = new Set(may.flatMap(({ rows }) => (rows === null ? [] : textOf(rows))))
+    return isSure ? texts : texts.add('')
   }
 
   /** @returns what is wrong with a table of these rows, in words */
