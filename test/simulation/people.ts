@@ -74,13 +74,13 @@ export class People {
     this.#landed++
     const { versionId } = this.world.land(key, isBroken ? damage.crc(sound, members.length - 1) : sound)
     const isExtracted = () => this.#zipState(key, versionId) === 'extracted'
-    for (const member of new Set([...before, ...contents.keys()])) {
-      const content = contents.get(member)
-      if (isBroken) {
-        if (before.has(member)) this.timeline.add(member, { rows: null, isIn: () => true })
-      } else if (!content) this.timeline.add(member, { rows: [], isIn: isExtracted, orBefore: inWork })
-      else this.timeline.add(member, { ...content, isIn: () => isExtracted() && this.#isCurrentDelivered(member) })
-    }
+    if (isBroken) for (const member of this.familyOf(key)) this.timeline.add(member, { rows: null, isIn: () => true })
+    else
+      for (const member of new Set([...before, ...contents.keys()])) {
+        const content = contents.get(member)
+        if (!content) this.timeline.add(member, { rows: [], isIn: isExtracted, orBefore: inWork })
+        else this.timeline.add(member, { ...content, isIn: () => isExtracted() && this.#isCurrentDelivered(member) })
+      }
     return `${key} ${versionId}: ${members}${isBroken ? ' (broken)' : ''}`
   }
 
