@@ -8,6 +8,10 @@ import type { ZipSource } from './zip-reader.ts'
 /** As large as a chunk of the HTTP client. */
 const CHUNK = 64 * 1024
 const AGAIN = 'Make the zip again and land it again.'
+/** Deflate packs nothing smaller than to a 1,032nd. */
+const LEAST_OF_4_GIB = 2 ** 32 / 1032
+const MAC =
+  "Make the zip again and land it again: macOS's Archive Utility declares members above 4 GiB so, zip does not."
 
 /**
  * The member's bytes; ends only if their CRC and number are as declared, and all packed bytes were needed for them. No more
@@ -27,7 +31,7 @@ export async function* contents(reader: ZipBytes, zip: ZipSource, member: Planne
         throw refused(
           'size_mismatch',
           `holds at least ${bytes} bytes, and declares ${entry.bytes}`,
-          "Make the zip again and land it again: macOS's Archive Utility declares members above 4 GiB so, zip does not.",
+          entry.packedBytes > LEAST_OF_4_GIB ? MAC : AGAIN,
         )
       crc = crc32(chunk, crc)
       yield chunk

@@ -42,7 +42,7 @@ export async function findEnd(reader: ZipBytes, zip: ZipSource): Promise<End> {
       if (read instanceof ZipRefused) refusal ??= read
       else found.push(read)
     } else if (!(read instanceof ZipRefused) && end < tail.length) {
-      const found = `${tail.length - end} bytes follow the record with which it ends`
+      const found = `has ${tail.length - end} bytes behind the record with which it ends`
       refusal ??= damaged(zip, 'unlisted_data', found, 'They belong to no member.')
     }
   }
