@@ -90,13 +90,18 @@ const Column = z.strictObject({
   description: z.string().optional().describe('For people; becomes the comment of the column in the catalog.'),
 })
 
+/** (300 s - 30 s - 1,000 members / 50) x 30 MB; `services/unzip/time.ts` has these, and a test that this fits them. */
+const MAX_BYTES = 7_500_000_000
+
 const Limits = z.strictObject({
   maxMembers: z.int().min(1).default(1000).describe('Members that a zip may have.'),
   maxBytes: z
     .int()
     .min(1)
-    .default(20 * 1024 ** 3)
-    .describe('Bytes that a zip, or a .csv.gz, may hold when inflated.'),
+    .default(MAX_BYTES)
+    .describe(
+      'Bytes that a zip, or a .csv.gz, may hold when inflated. The default is what unzip surely extracts from a zip of `maxMembers` members in the time of its function on AWS (5 minutes, of which 30 s are kept for the end), at an assumed 30 MB and 50 members a second. A zip that declares more than it can do in its time is refused (`too_long`), whatever this says; a .csv.gz is inflated by a job, which has `engine.timeoutMinutes`.',
+    ),
   maxRatio: z
     .number()
     .min(1)

@@ -12,6 +12,13 @@ export type Time = {
   bytesPerSecond: number
 }
 
+/**
+ * On AWS, where it was never measured. Inflating with CRC, limits and parts does 275 MB a second on one core (`npm run bench --
+ * inflate`: 248 MB in 0.90 s), so it is not what bounds: a function's network is, some 75 MB a second by what people report, and
+ * of a zip that is stored every byte goes over it twice. This is less than half of that. A laptop's emulator, with all else at work on two cores,
+ * did 32 MB a second (`npm run bench -- landed`: 248 MB in 7.7 s).
+ */
+export const ASSUMED_BYTES_PER_SECOND = 30_000_000
 /** For what follows the last byte: parts under way, completing, the ledger, keeping the zip by a copy within S3. */
 export const RESERVE_MS = 30_000
 /** A member's own calls of S3, of which eight are made at a time: to begin, to send, to complete. */
