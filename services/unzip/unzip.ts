@@ -8,6 +8,7 @@ import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
 import { LIVE } from '../ledger/causes.ts'
 import { datasetOf, memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, landedSince, withdrawn } from '../ledger/ledger.ts'
+import { forgetLines, keepLines } from '../ledger/lines.ts'
 import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
 import type { Condition } from '../ledger/table.ts'
 import { extract, type Skipped } from './extract.ts'
@@ -88,23 +89,28 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
     const given = { state: 'failed', problem: notExtracted(run) } as const
     // Nobody is told yet: it may still go well.
     if (lastReceive) await ledger.table.write([{ update: runKey(run), set: given }])
+    // Of this attempt alone: what an earlier one has kept may still be named.
+    const list = `head-${owner}`
     try {
       const before = head.members ?? []
       const again = run.cause !== LIVE && (await isExtracted(ledger, run))
       const out = run.cause === LIVE ? [] : await notToBeReplayed(deps, run, before, again)
       if (again && before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
-      const { still, ...done } = CSV.test(run.key) ? await moveCsv(deps, run) : await unzip(deps, run, before, out)
+      const { still, ...done } = CSV.test(run.key)
+        ? await moveCsv(deps, run)
+        : await unzip(deps, run, before, out, `${list}-before`)
       const endedAt = ledger.instant()
+      // What was left out, or was bad, is still this zip's: what withdraws or erases the zip must know of it.
+      const kept = await keepLines(ledger.table, run, list, { members: [...done.members, ...still] })
       const told = await ledger.update(
         run,
         { ...done, state: 'extracted', endedAt, spanUnzip: { ...spanOf(run), endedAt } },
         [
           {
             update: headKey(run),
-            // What was left out, or was bad, is still this zip's: what withdraws or erases the zip must know of it.
-            set: { members: [...done.members, ...still], extractedSeq: run.seq },
+            set: { ...kept.set, extractedSeq: run.seq },
             // Landed again, and taken in only now.
-            remove: ['withdrawnAt'],
+            remove: ['withdrawnAt', ...kept.remove],
             when: stillLocked(owner),
           },
         ],
@@ -124,6 +130,7 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
       await ledger.update(run, { state, problem, endedAt: ledger.instant() })
       return
     }
+    await forgetLines(ledger.table, run, 'head-', list)
     await leaveLanding(deps, run)
   })
 }
@@ -186,7 +193,14 @@ type Extracted = Pick<Run, 'skipped' | 'archived'> & {
   still: MemberLine[]
 }
 
-async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: LeftOut[]): Promise<Extracted> {
+/** @param list where to keep what the zip may have by now, if that is much */
+async function unzip(
+  deps: UnzipDeps,
+  run: Run,
+  before: MemberLine[],
+  out: LeftOut[],
+  list: string,
+): Promise<Extracted> {
   const { ledger, objects, rawBucket, contracts } = deps
   const { bucket, bytes, dataset, runId } = run
   // Kept under another key, once it has been extracted.
@@ -215,7 +229,9 @@ async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: LeftO
         { concurrency: 8 },
       )
       // What a crash after the first completion leaves must be known to the next version, to be withdrawn by it.
-      await ledger.table.write([{ update: headKey(run), set: { members: union(before, ready.map(lineOf)) } }])
+      const members = union(before, ready.map(lineOf))
+      const { set, remove } = await keepLines(ledger.table, run, list, { members })
+      await ledger.table.write([{ update: headKey(run), set, remove }])
     },
     {
       badMembers: contract.zip.badMembers,

@@ -3,11 +3,21 @@ import type { Condition, Item, ItemKey, Table, Write } from '../../../services/l
 /** Limits of DynamoDB. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html */
 const MAX_WRITES = 100
 const MAX_ITEM_BYTES = 400 * 1024
+const MAX_TRANSACTION_BYTES = 4 * 1024 ** 2
 
 /** As DynamoDB's client sends it: a copy, without what is undefined. */
 const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
 const nameOf = ({ pk, sk }: ItemKey) => `${pk}\n${sk}`
 const bytes = (text: string) => Buffer.from(text)
+
+/** As DynamoDB counts: names and texts by their bytes in UTF-8, and a little for what holds others. */
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return Buffer.byteLength(value)
+  if (typeof value === 'number') return Math.ceil(String(value).length / 2) + 1
+  if (Array.isArray(value)) return value.reduce((sum, each) => sum + 1 + sizeOf(each), 3)
+  if (typeof value !== 'object' || value === null) return 1
+  return Object.entries(value).reduce((sum, [name, each]) => sum + 1 + Buffer.byteLength(name) + sizeOf(each), 3)
+}
 
 const keyOf = (write: Write): ItemKey => ('put' in write ? write.put : 'update' in write ? write.update : write.delete)
 
@@ -61,6 +71,9 @@ export class MemoryTable implements Table {
       if (!(write.when ?? []).every((condition) => holds(condition, item))) return false
     }
     const next = writes.map((write) => [nameOf(keyOf(write)), this.#after(write)] as const)
+    const bytes = next.reduce((sum, [, item]) => sum + (item ? sizeOf(item) : 0), 0)
+    if (writes.length > 1 && bytes > MAX_TRANSACTION_BYTES)
+      throw new Error(`ValidationException: a transaction has at most ${MAX_TRANSACTION_BYTES} bytes, found ${bytes}`)
     for (const [name, item] of next) {
       if (item) this.items.set(name, item)
       else this.items.delete(name)
@@ -71,8 +84,10 @@ export class MemoryTable implements Table {
   #after(write: Write): Item | undefined {
     if ('delete' in write) return undefined
     const item = 'put' in write ? copy(write.put) : this.#updated(write)
-    if (JSON.stringify(item).length > MAX_ITEM_BYTES)
-      throw new Error(`ValidationException: Item size has exceeded the maximum allowed size (${item.pk} ${item.sk})`)
+    if (sizeOf(item) > MAX_ITEM_BYTES)
+      throw new Error(
+        `ValidationException: Item size has exceeded the maximum allowed size (${sizeOf(item)}: ${item.pk} ${item.sk})`,
+      )
     return item
   }
 
