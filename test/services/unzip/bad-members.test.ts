@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { parseContract } from '../../../schemas/contract.ts'
+import { showText } from '../../../services/cli/show.ts'
 import { memberFolderOf } from '../../../services/ledger/ids.ts'
+import { show } from '../../../services/operations/show.ts'
 import { type Member, zipBytes } from '../../fixtures/zips/build.ts'
 import { csv } from '../memory/engine.ts'
+import { landfallOf } from '../memory/landfall.ts'
 import { contract, World } from '../memory/world.ts'
 
 const ZIP = 'landing/sales/z.zip'
@@ -48,6 +51,14 @@ describe.each(Object.entries(BAD))('where the contract skips bad members, one wi
     expect(run.skipped).toMatchObject([{ name: 'b.csv', code, stays: true }])
     expect(world.rows()).toEqual(['Chad,2', 'Peru,1'])
     expect((await world.objects.head('raw', B))?.versionId).toBeDefined()
+  })
+
+  it('is named by landfall show, with its reason and what stays', async () => {
+    await land(a('Chad,1'), b('Peru,1'))
+    await land(a('Chad,2'), bad)
+    const text = showText(await show(landfallOf(world), ZIP), world.clock.now()).replaceAll(/\s+/g, ' ')
+    expect(text).toContain(`b.csv (skipped: Member "b.csv" of ${ZIP} `)
+    expect(text).toContain('What the table has of its last good version stays.)')
   })
 
   it('is withdrawn by a version that lacks it, and replaced by one that has it again', async () => {
