@@ -78,6 +78,7 @@ export async function extract(
   let total = 0
   const streamAll = async (signal: AbortSignal) => {
     for (const member of planned) {
+      signal.throwIfAborted()
       const upload = new Upload(s3, buffers, to.bucket, to.prefix + member.key)
       open.add(upload)
       try {
