@@ -45,8 +45,6 @@ export function bundle(dist = DIST, datasets = DATASETS): Bundle {
     outdir: dist,
     write: false,
     entryPoints: STAGES.map((stage) => ({ in: `services/${stage}/handler.ts`, out: `functions/${stage}/index` })),
-    // yauzl-promise wants a native checksum, which would tie the bundle to the machine that built it.
-    alias: { '@node-rs/crc32': join(PROJECT, 'services', 'unzip', 'crc32.ts') },
   })
   const jobs = buildSync({
     ...common,

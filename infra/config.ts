@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core'
 import { MEMORY_MB } from '../services/lambda/memory.ts'
+import { ASSUMED_BYTES_PER_SECOND } from '../services/unzip/time.ts'
 import type { Engine } from './engine.ts'
 
 /** The project's root. CDK and esbuild get absolute paths from it, whatever the working directory is. */
@@ -107,6 +108,13 @@ export interface Config {
    */
   visibilityTimeout: Duration
   batchSize: number
+  /** Of unzip: a zip may need all the time of a function. */
+  unzipBatchSize: number
+  /**
+   * Uncompressed bytes that unzip surely writes in a second. A zip that declares more than it can write in `functionTimeout` at
+   * that rate is refused before it is begun, as `too_long`.
+   */
+  unzipBytesPerSecond: number
   /** Invocations of one stage at a time, at least 2. The mapping's, as reserved concurrency would burn receives. */
   maxConcurrency: number
   /** What each function gets besides its own environment. */
@@ -135,6 +143,8 @@ export const aws: Config = {
   functionTimeout: Duration.minutes(5),
   visibilityTimeout: Duration.minutes(6),
   batchSize: 10,
+  unzipBatchSize: 1,
+  unzipBytesPerSecond: ASSUMED_BYTES_PER_SECOND,
   maxConcurrency: 5,
   environment: {},
 }

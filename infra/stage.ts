@@ -8,6 +8,8 @@ import { Rule } from './rule.ts'
 export interface StageProps extends StageFunctionProps {
   /** EventBridge patterns that wake the stage, by a name for each. */
   wakesOn: Record<string, object>
+  /** @default the config's */
+  batchSize?: number
 }
 
 /** A stage: rules (each with a DLQ of its own) -> queue (with DLQ and alarm) -> function. */
@@ -33,7 +35,7 @@ export class Stage extends Construct {
     new EventSourceMapping(this, 'Mapping', {
       target: this.function,
       eventSourceArn: this.queue.queueArn,
-      batchSize: config.batchSize,
+      batchSize: props.batchSize ?? config.batchSize,
       maxConcurrency: config.maxConcurrency,
       reportBatchItemFailures: true,
     })

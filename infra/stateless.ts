@@ -68,7 +68,9 @@ export class Stateless extends Stack {
         PROCESSING_BUCKET,
         DELIVERY_BUCKET,
         QUARANTINE_BUCKET,
+        UNZIP_BYTES_PER_SECOND: String(config.unzipBytesPerSecond),
       } satisfies Environment<typeof UnzipEnv>,
+      batchSize: config.unzipBatchSize,
       rights: unzipRights(this, stateful),
       wakesOn: {
         ZipLanded: ZipLanded.pattern({ bucket: RAW_BUCKET }),

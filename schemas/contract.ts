@@ -90,14 +90,32 @@ const Column = z.strictObject({
   description: z.string().optional().describe('For people; becomes the comment of the column in the catalog.'),
 })
 
+/** (300 s - 30 s - 1,000 members / 50) x 30 MB; `services/unzip/time.ts` has these, and a test that this fits them. */
+const MAX_BYTES = 7_500_000_000
+
 const Limits = z.strictObject({
   maxMembers: z.int().min(1).default(1000).describe('Members that a zip may have.'),
   maxBytes: z
     .int()
     .min(1)
-    .default(20 * 1024 ** 3)
-    .describe('Bytes that a zip, or a .csv.gz, may hold when inflated.'),
-  maxRatio: z.number().min(1).default(200).describe('Inflated bytes per packed byte of one zip member, at most.'),
+    .default(MAX_BYTES)
+    .describe(
+      'Bytes that a zip, or a .csv.gz, may hold when inflated. The default is what unzip surely extracts from a zip of `maxMembers` members in the time of its function on AWS (5 minutes, of which 30 s are kept for the end), at an assumed 30 MB and 50 members a second. A zip that declares more than it can do in its time is refused (`too_long`), whatever this says; a .csv.gz is inflated by a job, which has `engine.timeoutMinutes`.',
+    ),
+  maxRatio: z
+    .number()
+    .min(1)
+    .default(200)
+    .describe('Inflated bytes of all CSVs of a zip, per byte of the zip, at most.'),
+})
+
+const Zip = z.strictObject({
+  badMembers: z
+    .enum(['refuse', 'skip'])
+    .default('refuse')
+    .describe(
+      'What a zip gets of which a member is bad by itself: encrypted, damaged, of another size than it declares, compressed in an unknown way, or with a name that cannot be a key or is that of another member. refuse: nothing of the zip is taken. skip: the member is left out and named, the others are taken, and what the table has of an earlier version of that member stays. A zip that is wrong as a whole, above a limit or without any good CSV is refused either way.',
+    ),
 })
 
 /** What one run of a dataset's Glue jobs may use. The defaults are also those of the deployed jobs. */
@@ -155,6 +173,7 @@ export const Contract = z
       .enum(['refuse', 'null'])
       .default('refuse')
       .describe('What a file gets whose header lacks a column. `null` never applies to a required column.'),
+    zip: Zip.prefault({}).describe('How its zips are taken.'),
     limits: Limits.prefault({}).describe('Beyond these a file is refused.'),
     engine: EngineSize.prefault({}).describe(
       'What one run of its Glue jobs may use. A laptop has the machine that it is.',

@@ -112,8 +112,12 @@ function lineage({ run, zip, members, parts, partitions }: Shown): string[] {
     add(depth + 1, `${visible(member.key)}  (${what})`)
   }
   if ((members?.length ?? 0) > NAMED) add(depth + 1, `… and ${count((members?.length ?? 0) - NAMED)} more`)
-  for (const { name, reason } of (run.skipped ?? []).slice(0, NAMED))
-    add(depth + 1, `${visible(name)}  (skipped: ${reason})`)
+  const skipped = run.skipped ?? []
+  for (const { name, reason, stays } of skipped.slice(0, NAMED)) {
+    const rest = stays ? ' What the table has of its last good version stays.' : ''
+    add(depth + 1, wrap(`${visible(name)}  (skipped: ${visible(reason)}${rest})`, WIDTH, ' '.repeat(3 * depth + 8)))
+  }
+  if (skipped.length > NAMED) add(depth + 1, `… and ${count(skipped.length - NAMED)} more that were skipped`)
   for (const key of parts.slice(0, NAMED)) add(depth + 1, `${key}  (processing zone)`)
   if (parts.length > NAMED) add(depth + 1, `… and ${count(parts.length - NAMED)} more parts`)
   if (partitions.length > 0) {

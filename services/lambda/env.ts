@@ -9,7 +9,13 @@ const books = { LEDGER_TABLE: name, RAW_BUCKET: name }
 const crawlers = z.string().transform((text) => z.record(z.string(), name).parse(JSON.parse(text)))
 
 /** Environment of each function: the handler reads it, CDK's `environment` is typed from its keys. */
-export const UnzipEnv = z.object({ ...books, QUARANTINE_BUCKET: name, PROCESSING_BUCKET: name, DELIVERY_BUCKET: name })
+export const UnzipEnv = z.object({
+  ...books,
+  QUARANTINE_BUCKET: name,
+  PROCESSING_BUCKET: name,
+  DELIVERY_BUCKET: name,
+  UNZIP_BYTES_PER_SECOND: z.coerce.number().positive(),
+})
 export const ConvertEnv = z.object({
   ...books,
   STAGING_BUCKET: name,

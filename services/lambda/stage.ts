@@ -16,7 +16,9 @@ import { step, traced, tracer } from './tracer.ts'
 
 export { logger, step }
 
-export type Received = { lastReceive: boolean; replay?: string }
+/** Milliseconds of the invocation: all that it had when it began, and what is left of it now. */
+export type InvocationTime = { given: number; left: () => number }
+export type Received = { lastReceive: boolean; replay?: string; time: InvocationTime }
 /** One kind of event that a stage hears: its schema, and the call. Returns the datasets to dispatch afterwards. */
 export type Route<S extends z.ZodType = z.ZodType> = {
   schema: S
@@ -44,7 +46,7 @@ async function comeBack(record: SQSRecord) {
   )
 }
 
-async function receive(routes: Route[], record: SQSRecord): Promise<string | undefined> {
+async function receive(routes: Route[], record: SQSRecord, time: InvocationTime): Promise<string | undefined> {
   const body: unknown = JSON.parse(record.body)
   for (const { schema, handle } of routes) {
     const event = schema.safeParse(body)
@@ -53,6 +55,7 @@ async function receive(routes: Route[], record: SQSRecord): Promise<string | und
     return await handle(event.data, {
       lastReceive: Number(record.attributes.ApproximateReceiveCount) >= MAX_RECEIVES,
       ...(replay && { replay }),
+      time,
     })
   }
   throw new Error(`No schema of this stage takes the event: ${record.body.slice(0, 500)}`)
@@ -75,6 +78,8 @@ const fields = (error: unknown) =>
  */
 export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<unknown>) {
   const base = async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
+    const left = () => context.getRemainingTimeInMillis()
+    const time = { given: left(), left }
     const woken = new Map<string, SQSRecord[]>()
     const processor = new BatchProcessor(EventType.SQS)
     const handled = new Set<string>()
@@ -85,7 +90,7 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
         let mine: string[] = []
         const work = async () => {
           try {
-            return await receive(routes, record)
+            return await receive(routes, record, time)
           } finally {
             mine = takeHandled()
             for (const runId of mine) handled.add(runId)

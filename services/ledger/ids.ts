@@ -5,8 +5,15 @@ import { type DatasetVersion, deliveryPrefix, versionOfFolder } from '../../sche
 
 const hash = (text: string, length: number) => createHash('sha256').update(text).digest('hex').slice(0, length)
 
-/** Letters, digits, `.`, `_` and `-`; at most 40, so that keys stay short whatever people call their files. */
-const slug = (name: string) => name.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 40)
+/**
+ * Letters, digits, `.`, `_` and `-`; at most 40, so that keys stay short whatever people call their files. None begins with `_` or
+ * `.`: Athena and Spark take such files for hidden, and nobody would see their rows.
+ */
+const slug = (name: string) =>
+  name
+    .replace(/[^A-Za-z0-9._-]+/g, '_')
+    .replace(/^[._]+/, '')
+    .slice(0, 40)
 
 /** For places in the ledger, whose keys are shorter than S3's may be. */
 export const keyHash = (key: string): string => hash(key, 20)

@@ -2,6 +2,7 @@ import type { Stage } from '../../events/replay.ts'
 import { TryAgain } from '../lambda/errors.ts'
 import { causedItem, LIVE } from './causes.ts'
 import { runIdOf, sourceIdOf } from './ids.ts'
+import { keepLines, type Lines, withLines } from './lines.ts'
 import { listedAt, runOf } from './listing.ts'
 import { queueItem } from './queue.ts'
 import { endingOf, rowReopened, rowTakenIn } from './reruns.ts'
@@ -19,7 +20,7 @@ import {
   runKey,
   type SourceRef,
 } from './run.ts'
-import type { Condition, Item, Table, Write } from './table.ts'
+import type { Condition, Item, ItemKey, Table, Write } from './table.ts'
 
 /** Attempts at an optimistic write before the message is given back; each loser has seen a winner. */
 const ATTEMPTS = 8
@@ -50,12 +51,13 @@ export class Ledger {
   instant = () => this.now().toISOString()
 
   async run(ref: RunRef): Promise<Run | undefined> {
-    return asRun(await this.table.get(runKey(ref)))
+    return asRun(await this.#whole(runKey(ref)))
   }
 
   async runs(source: SourceRef): Promise<Run[]> {
     const items = await this.table.query(headKey(source).pk, 'RUN#')
-    return items.flatMap((item) => asRun(item) ?? [])
+    const whole = await Promise.all(items.map((item) => withLines(this.table, item)))
+    return whole.flatMap((item) => asRun(item) ?? [])
   }
 
   /** The runs whose id begins so. @param start at least `ID_START` characters */
@@ -70,7 +72,16 @@ export class Ledger {
   }
 
   async head(source: SourceRef): Promise<Head | undefined> {
-    return (await this.table.get(headKey(source))) as unknown as Head | undefined
+    return (await this.#whole(headKey(source))) as unknown as Head | undefined
+  }
+
+  async #whole(key: ItemKey): Promise<Item | undefined> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const item = await this.table.get(key)
+      const whole = item && (await withLines(this.table, item))
+      if (whole || !item) return whole
+    }
+    throw new TryAgain('source_contended', `${key.pk} is being changed by many at once.`)
   }
 
   /**
@@ -243,7 +254,12 @@ export class Ledger {
     const ending = isEnd ? endingOf(run, set) : []
     // Without the instant it is the failure that is written before a last attempt.
     const all = isEnd && set.endedAt ? { ...set, ...this.#ended(set.endedAt) } : set
-    const written = await this.table.write([{ update: runKey(run), set: all, remove, when }, ...ending, ...more])
+    const { members, skipped, ...rest } = all
+    const lines: Lines = { ...(members && { members }), ...(skipped && { skipped }) }
+    const kept =
+      members || skipped ? await keepLines(this.table, run, `run-${run.runId}`, lines) : { set: {}, remove: [] }
+    const update = { update: runKey(run), set: { ...rest, ...kept.set }, remove: [...remove, ...kept.remove], when }
+    const written = await this.table.write([update, ...ending, ...more])
     if (written && isEnd && set.endedAt) this.#onEnd(without({ ...run, ...all }, remove))
     return written
   }

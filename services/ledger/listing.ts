@@ -17,12 +17,15 @@ export type Range = { from?: string; before?: string }
  * an expected file has come, moments after its grace is over.
  */
 export interface Listing {
-  /** Newest first, from `before` (without it) back to `from` (with it). Reads no more than is taken, by pages. */
+  /**
+   * Newest first, from `before` (without it) back to `from` (with it). Reads no more than is taken, by pages. Of a zip with very
+   * many members without these: the ledger has them.
+   */
   newest(range?: Range): AsyncIterable<Run>
 }
 
 /** Attributes that are the table's, not the run's. */
-export function runOf({ pk, sk, listing, listedAt, ...run }: Item): Run {
+export function runOf({ pk, sk, listing, listedAt, lines, ...run }: Item): Run {
   return run as unknown as Run
 }
 

@@ -41,6 +41,9 @@ export type Span = {
 
 export type MemberLine = { name: string; key: string; sourceId: string; bytes: number; versionId?: string }
 
+/** A member that was not extracted. One that is bad has a code; `stays`: the table still has rows of an earlier version of it. */
+export type SkippedLine = { name: string; reason: string; code?: string; stays?: boolean }
+
 /** A kept copy of a zip, in the raw zone. */
 export type Archived = { key: string; versionId: string; etag: string }
 
@@ -92,7 +95,7 @@ export type Run = Landed & {
   deliveredRows?: number
   /** Zip: what became of its members. */
   members?: MemberLine[]
-  skipped?: { name: string; reason: string }[]
+  skipped?: SkippedLine[]
   /** Member: the zip that it came from. */
   zip?: { key: string; runId: string }
   /** Zip: where it is kept once it is extracted. */

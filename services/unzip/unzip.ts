@@ -8,12 +8,21 @@ import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
 import { LIVE } from '../ledger/causes.ts'
 import { datasetOf, memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, landedSince, withdrawn } from '../ledger/ledger.ts'
+import { forgetLines, keepLines } from '../ledger/lines.ts'
 import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
 import type { Condition } from '../ledger/table.ts'
-import { extract } from './extract.ts'
+import { extract, type Skipped } from './extract.ts'
+import { OutOfTime, type Time } from './time.ts'
 
 export type UnzipDeps = IntakeDeps &
-  PublishDeps & { s3: S3Client; contracts: Map<string, Contract>; processingBucket: string; deliveryBucket: string }
+  PublishDeps & {
+    s3: S3Client
+    contracts: Map<string, Contract>
+    processingBucket: string
+    deliveryBucket: string
+    /** Of the function that this is. @default as much as it takes */
+    time?: Time
+  }
 
 const ZIP = /\.zip$/i
 const CSV = /\.csv(\.gz)?$/i
@@ -80,23 +89,28 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
     const given = { state: 'failed', problem: notExtracted(run) } as const
     // Nobody is told yet: it may still go well.
     if (lastReceive) await ledger.table.write([{ update: runKey(run), set: given }])
+    // Of this attempt alone: what an earlier one has kept may still be named.
+    const list = `head-${owner}`
     try {
       const before = head.members ?? []
       const again = run.cause !== LIVE && (await isExtracted(ledger, run))
       const out = run.cause === LIVE ? [] : await notToBeReplayed(deps, run, before, again)
       if (again && before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
-      const done = CSV.test(run.key) ? await moveCsv(deps, run) : await unzip(deps, run, before, out)
+      const { still, ...done } = CSV.test(run.key)
+        ? await moveCsv(deps, run)
+        : await unzip(deps, run, before, out, `${list}-before`)
       const endedAt = ledger.instant()
+      // What was left out, or was bad, is still this zip's: what withdraws or erases the zip must know of it.
+      const kept = await keepLines(ledger.table, run, list, { members: [...done.members, ...still] })
       const told = await ledger.update(
         run,
         { ...done, state: 'extracted', endedAt, spanUnzip: { ...spanOf(run), endedAt } },
         [
           {
             update: headKey(run),
-            // What was left out is still this zip's: what withdraws or erases the zip must know of it.
-            set: { members: [...done.members, ...out.map(({ member }) => member)], extractedSeq: run.seq },
+            set: { ...kept.set, extractedSeq: run.seq },
             // Landed again, and taken in only now.
-            remove: ['withdrawnAt'],
+            remove: ['withdrawnAt', ...kept.remove],
             when: stillLocked(owner),
           },
         ],
@@ -106,7 +120,8 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
     } catch (error) {
       if (!(error instanceof LandfallError) || error.retryable) {
         // Now it is true, and all who are told of ends hear of it.
-        if (lastReceive) await ledger.update(run, { ...given, endedAt: ledger.instant() })
+        const problem = error instanceof OutOfTime ? notExtracted(run, error.message) : given.problem
+        if (lastReceive) await ledger.update(run, { ...given, problem, endedAt: ledger.instant() })
         throw error
       }
       const problem = { code: error.code, message: error.message }
@@ -115,13 +130,15 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
       await ledger.update(run, { state, problem, endedAt: ledger.instant() })
       return
     }
+    await forgetLines(ledger.table, run, 'head-', list)
     await leaveLanding(deps, run)
   })
 }
 
-const notExtracted = ({ key }: Run) => ({
+/** @param words of the last attempt */
+const notExtracted = ({ key }: Run, words = '') => ({
   code: 'unzip_failed',
-  message: `${key} could not be extracted in several attempts; its message is in the dead-letter queue. Redrive it when the cause is mended.`,
+  message: `${words && `${words} `}${key} could not be extracted in several attempts; its message is in the dead-letter queue. Redrive it when the cause is mended.`,
 })
 
 /** Only `failed` is tried again by another message: a redriven one. */
@@ -170,15 +187,26 @@ async function notToBeReplayed(
   return judged.flatMap((one) => one ?? [])
 }
 
-type Extracted = Pick<Run, 'skipped' | 'archived'> & { members: MemberLine[] }
+type Extracted = Pick<Run, 'skipped' | 'archived'> & {
+  members: MemberLine[]
+  /** Of the version before, and not taken out with it. */
+  still: MemberLine[]
+}
 
-async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: LeftOut[]): Promise<Extracted> {
+/** @param list where to keep what the zip may have by now, if that is much */
+async function unzip(
+  deps: UnzipDeps,
+  run: Run,
+  before: MemberLine[],
+  out: LeftOut[],
+  list: string,
+): Promise<Extracted> {
   const { ledger, objects, rawBucket, contracts } = deps
   const { bucket, bytes, dataset, runId } = run
   // Kept under another key, once it has been extracted.
   const { key, versionId, etag } = run.archived ?? run
-  const limits = contracts.get(dataset)?.limits
-  if (!limits) throw new Error(`The contract of ${dataset} is gone`)
+  const contract = contracts.get(dataset)
+  if (!contract) throw new Error(`The contract of ${dataset} is gone`)
   const lineOf = (member: { name: string; key: string; bytes: number }): MemberLine => ({
     ...member,
     sourceId: sourceIdOf(member.key),
@@ -189,7 +217,7 @@ async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: LeftO
     deps.s3,
     { bucket, key, versionId, etag, bytes },
     to,
-    limits,
+    contract.limits,
     async (ready) => {
       await pMap(
         ready,
@@ -201,19 +229,26 @@ async function unzip(deps: UnzipDeps, run: Run, before: MemberLine[], out: LeftO
         { concurrency: 8 },
       )
       // What a crash after the first completion leaves must be known to the next version, to be withdrawn by it.
-      await ledger.table.write([{ update: headKey(run), set: { members: union(before, ready.map(lineOf)) } }])
+      const members = union(before, ready.map(lineOf))
+      const { set, remove } = await keepLines(ledger.table, run, list, { members })
+      await ledger.table.write([{ update: headKey(run), set, remove }])
     },
-    new Map(out.map(({ member, reason }) => [member.key, reason])),
+    {
+      badMembers: contract.zip.badMembers,
+      leftOut: new Map(out.map(({ member, reason }) => [member.key, reason])),
+      time: deps.time,
+    },
   )
 
   const lines = members.map(({ name, key, bytes, versionId }) => ({ ...lineOf({ name, key, bytes }), versionId }))
-  await withdrawMissing(deps, dataset, before, [...lines, ...out.map(({ member }) => member)])
-  if (run.archived) return { members: lines, skipped }
+  const still = [...out.map(({ member }) => member), ...badNow(before, skipped)]
+  await withdrawMissing(deps, dataset, before, [...lines, ...still])
+  const done = { members: lines, skipped: await withWhatStays(deps, dataset, before, skipped), still }
+  if (run.archived) return done
   const archive = { bucket, key: key.replace(/^landing\//, 'old-data/') }
   const kept = await objects.copy({ bucket, key, versionId, etag, bytes }, archive)
   return {
-    members: lines,
-    skipped,
+    ...done,
     archived: { key: archive.key, versionId: kept.versionId ?? 'null', etag: kept.etag },
   }
 }
@@ -223,6 +258,31 @@ const spanOf = (run: Run) => run.spanUnzip ?? { queuedAt: run.landedAt }
 const union = (before: MemberLine[], now: MemberLine[]): MemberLine[] => {
   const keys = new Set(now.map(({ key }) => key))
   return [...now, ...before.filter(({ key }) => !keys.has(key))]
+}
+
+/** A member that is there, but bad, leaves the last good version of it in place. */
+function badNow(before: MemberLine[], skipped: Skipped[]): MemberLine[] {
+  const bad = new Set(skipped.flatMap(({ code, key }) => (code && key ? key : [])))
+  return before.filter(({ key }) => bad.has(key))
+}
+
+/** Says of what was skipped as bad whether the table still has rows of the version before. */
+async function withWhatStays(
+  { ledger }: UnzipDeps,
+  dataset: string,
+  before: MemberLine[],
+  skipped: Skipped[],
+): Promise<NonNullable<Run['skipped']>> {
+  const known = new Map(badNow(before, skipped).map(({ key, sourceId }) => [key, sourceId]))
+  return await pMap(
+    skipped,
+    async ({ key = '', ...line }) => {
+      const sourceId = known.get(key)
+      const head = sourceId === undefined ? undefined : await ledger.head({ dataset, sourceId })
+      return { ...line, ...(head?.deliveryRun && { stays: true }) }
+    },
+    { concurrency: 16 },
+  )
 }
 
 /** A newer version of a zip takes out the sources that its predecessor had and it lacks. */
@@ -249,5 +309,5 @@ async function moveCsv({ ledger, objects, rawBucket }: UnzipDeps, run: Run): Pro
   const sourceId = sourceIdOf(to)
   await ledger.noteMember({ dataset, sourceId, bucket: rawBucket, key: to }, { key, runId })
   const copy = await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket: rawBucket, key: to })
-  return { members: [{ name: key, key: to, sourceId, bytes, versionId: copy.versionId ?? 'null' }] }
+  return { members: [{ name: key, key: to, sourceId, bytes, versionId: copy.versionId ?? 'null' }], still: [] }
 }

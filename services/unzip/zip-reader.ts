@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { GetObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3'
-import { Reader } from 'yauzl-promise'
+import type { ZipBytes } from './bytes.ts'
 import { ZipGone } from './refusals.ts'
 
 /** One version of a zip. */
@@ -15,10 +15,10 @@ type Window = { start: number; bytes: Buffer }
  * Reads a zip in place, by ranged GETs of one version. The end of the file (where the directory is) is kept, and what
  * was read ahead last; a member's data is one GET.
  *
- * yauzl-promise reports an error of S3 and a fault of the zip in the same ways, so errors of S3 are kept in `failure`:
- * whoever catches an error asks there first. Nothing is held open between reads, so there is nothing to close.
+ * A stream that fails while it is inflated fails in inflating, so errors of S3 are kept in `failure`: whoever catches an error
+ * asks there first. Nothing is held open between reads, so there is nothing to close.
  */
-export class ZipReader extends Reader {
+export class ZipReader implements ZipBytes {
   readonly #s3: S3Client
   readonly #zip: ZipSource
   #tail: Window | undefined
@@ -26,7 +26,6 @@ export class ZipReader extends Reader {
   #failure: { error: unknown } | undefined
 
   constructor(s3: S3Client, zip: ZipSource) {
-    super()
     this.#s3 = s3
     this.#zip = zip
   }
@@ -36,29 +35,29 @@ export class ZipReader extends Reader {
     if (this.#failure) throw this.#failure.error
   }
 
-  override async _read(start: number, length: number): Promise<Buffer> {
+  async read(start: number, length: number, ahead = true): Promise<Buffer> {
     const end = start + length
     if (end > this.#zip.bytes) throw new Error(`Expected ${length} bytes at ${start}, found ${this.#zip.bytes} in all`)
     const cached = this.#cached(start)
     if (cached && cached.length >= length) return cached.subarray(0, length)
     const inTail = start >= this.#zip.bytes - WINDOW
     const from = inTail ? Math.max(0, this.#zip.bytes - WINDOW) : start
-    const to = inTail ? this.#zip.bytes : Math.min(this.#zip.bytes, Math.max(end, start + WINDOW))
+    const to = inTail ? this.#zip.bytes : Math.min(this.#zip.bytes, ahead ? Math.max(end, start + WINDOW) : end)
     const window = { start: from, bytes: await this.#fetch(from, to) }
     if (inTail) this.#tail = window
-    else this.#ahead = window
+    else if (ahead) this.#ahead = window
     return window.bytes.subarray(start - from, end - from)
   }
 
-  override _createReadStream(start: number, length: number): Readable {
+  stream(start: number, length: number): Readable {
     const abort = new AbortController()
-    const stream = Readable.from(this.#stream(start, length, abort.signal), { objectMode: false })
+    const stream = Readable.from(this.#chunks(start, length, abort.signal), { objectMode: false })
     // Destroying the stream must also end a GET that has not answered yet.
     stream.once('close', () => abort.abort())
     return stream
   }
 
-  async *#stream(start: number, length: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  async *#chunks(start: number, length: number, signal: AbortSignal): AsyncGenerator<Buffer> {
     const cached = this.#cached(start)?.subarray(0, length)
     if (cached?.length) yield cached
     const from = start + (cached?.length ?? 0)
@@ -111,7 +110,7 @@ export class ZipReader extends Reader {
 
   #note(error: unknown): unknown {
     this.#failure ??= { error: this.#gone(error) ?? error }
-    return error
+    return this.#failure.error
   }
 
   #gone(error: unknown): ZipGone | undefined {

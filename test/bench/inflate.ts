@@ -74,7 +74,6 @@ async function core(): Promise<string> {
     format: 'esm',
     mainFields: ['module', 'main'],
     logLevel: 'silent',
-    alias: { '@node-rs/crc32': join(projectRoot, 'services/unzip/crc32.ts') },
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module';const require=__createRequire(import.meta.url);",
     },

@@ -11,7 +11,7 @@ export interface BadInput {
 
 export const HEADER =
   'Region,Country,Item Type,Sales Channel,Order Priority,Order Date,Order ID,Ship Date,Units Sold,Unit Price,Unit Cost,Total Revenue,Total Cost,Total Profit'
-const row = (id: number, over: Record<number, string> = {}) => {
+export const row = (id: number, over: Record<number, string> = {}) => {
   const fields =
     `Europe,Norway,Baby Food,Online,L,5/28/2010,${id},6/2/2010,10,255.28,159.42,2552.80,1594.20,958.60`.split(',')
   for (const [at, value] of Object.entries(over)) fields[Number(at)] = value

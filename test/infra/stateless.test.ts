@@ -194,6 +194,8 @@ describe('functions', () => {
         ScalingConfig: { MaximumConcurrency: expect.any(Number) },
       })
     }
+    // Each zip has a function's whole time.
+    expect(mappings.map(([, { Properties }]) => Properties.BatchSize).sort()).toEqual([1, 10, 10, 10])
     for (const { Properties } of functions) expect(Properties).not.toHaveProperty('ReservedConcurrentExecutions')
   })
 

@@ -7,7 +7,7 @@ import { takeOut } from '../../services/operations/withdraw/take-out.ts'
 import { csv } from '../services/memory/engine.ts'
 import { landfallOf } from '../services/memory/landfall.ts'
 import { contractOfVersion, DELIVERY, PROCESSING, RAW, type World } from '../services/memory/world.ts'
-import { damage, zipOf } from '../services/unzip/zips.ts'
+import { zipOf } from '../services/unzip/zips.ts'
 import { pick, type Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -72,7 +72,7 @@ export class People {
     // Of a version that is superseded unseen, nobody knows what of the one before it would have replaced.
     const inWork = this.#isUnseen(key)
     this.#landed++
-    const { versionId } = this.world.land(key, isBroken ? damage.crc(sound, members.length - 1) : sound)
+    const { versionId } = this.world.land(key, isBroken ? withWrongCrc(sound) : sound)
     const isExtracted = () => this.#zipState(key, versionId) === 'extracted'
     if (isBroken) for (const member of this.familyOf(key)) this.timeline.add(member, { rows: null, isIn: () => true })
     else
@@ -193,4 +193,11 @@ export class People {
     const isOpen = this.world.runs().some((run) => run.key === key && (!hasEnded(run.state) || run.state === 'failed'))
     return isOpen || this.world.objects.read(RAW, key) !== undefined
   }
+}
+
+/** Of its last member, as the directory has it. */
+function withWrongCrc(zip: Buffer): Buffer {
+  const wrong = Buffer.from(zip)
+  wrong.writeUInt32LE(0xbad, wrong.lastIndexOf('PK\x01\x02') + 16)
+  return wrong
 }

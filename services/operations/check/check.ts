@@ -7,8 +7,9 @@ import type { Contract } from '../../../schemas/contract.ts'
 import type { Reject, SourceReport } from '../../../schemas/report.ts'
 import { memberFolderOf } from '../../ledger/ids.ts'
 import type { Problem } from '../../ledger/run.ts'
-import { checkBytes, type Planned, readDirectory } from '../../unzip/directory.ts'
-import { boundsOf, contents, type Skipped, ZipRefused } from '../../unzip/extract.ts'
+import { contents } from '../../unzip/contents.ts'
+import { checkBytes, noCsv, type Planned, readDirectory } from '../../unzip/directory.ts'
+import { boundsOf, type Skipped, ZipRefused } from '../../unzip/extract.ts'
 import { adviceOn } from '../advice.ts'
 import { checkFiles, landingKey } from '../land.ts'
 import { judge, type Source } from './judge.ts'
@@ -90,18 +91,27 @@ async function checkZip(file: string, contract: Contract, dir: string): Promise<
   const bounds = boundsOf(contract.limits)
   const reader = await LocalZip.open(file)
   try {
-    const { members, skipped } = await readDirectory(reader, zip, prefix, bounds)
-    // All of it first, as unzip does: one damaged member refuses the whole zip.
+    const { badMembers } = contract.zip
+    const { members: planned, skipped } = await readDirectory(reader, zip, prefix, bounds, { badMembers })
+    // All of it first, as unzip does: one damaged member may refuse the whole zip.
+    const members: Planned[] = []
     let total = 0
-    for (const member of members) {
-      for await (const chunk of contents(reader, zip, member)) {
-        total += chunk.length
-        checkBytes(zip, total, bounds, member.name)
+    for (const member of planned) {
+      try {
+        for await (const chunk of contents(reader, zip, member)) {
+          total += chunk.length
+          checkBytes(zip, total, bounds, member.name)
+        }
+        members.push(member)
+      } catch (error) {
+        if (badMembers !== 'skip' || !(error instanceof ZipRefused) || !error.isOfMember) throw error
+        skipped.push({ name: member.name, reason: error.message, code: error.code })
       }
     }
+    if (members.length === 0) throw noCsv(zip, planned.length + skipped.length, skipped)
     const sourceOf = (member: Planned): Source => ({
       name: `${file}/${member.name}`,
-      bytes: member.entry.uncompressedSize,
+      bytes: member.entry.bytes,
       open: async () => Readable.from(contents(reader, zip, member), { objectMode: false }),
     })
     const sources: CheckedSource[] = []

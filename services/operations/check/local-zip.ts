@@ -1,16 +1,15 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { Reader } from 'yauzl-promise'
+import type { ZipBytes } from '../../unzip/bytes.ts'
 
 const CHUNK = 256 * 1024
 
 /** A zip on disk, for the reader that the unzip stage uses. What the disk throws is no fault of the zip. */
-export class LocalZip extends Reader {
+export class LocalZip implements ZipBytes {
   readonly #file: FileHandle
   #failure: { error: unknown } | undefined
 
   private constructor(file: FileHandle) {
-    super()
     this.#file = file
   }
   static async open(path: string): Promise<LocalZip> {
@@ -24,7 +23,7 @@ export class LocalZip extends Reader {
     if (this.#failure) throw this.#failure.error
   }
 
-  override async _read(start: number, length: number): Promise<Buffer> {
+  async read(start: number, length: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafe(length)
     let filled = 0
     while (filled < length) {
@@ -38,11 +37,11 @@ export class LocalZip extends Reader {
     return bytes
   }
 
-  override _createReadStream(start: number, length: number): Readable {
+  stream(start: number, length: number): Readable {
     return Readable.from(this.#chunks(start, start + length), { objectMode: false })
   }
 
   async *#chunks(start: number, end: number): AsyncGenerator<Buffer> {
-    for (let at = start; at < end; at += CHUNK) yield await this._read(at, Math.min(CHUNK, end - at))
+    for (let at = start; at < end; at += CHUNK) yield await this.read(at, Math.min(CHUNK, end - at))
   }
 }

@@ -28,6 +28,14 @@ describe('ids', () => {
     expect(memberFolderOf('sales', 'landing/sales/a b.ZIP')).toMatch(/^data\/sales\/a_b~[0-9a-f]{10}\/$/)
   })
 
+  it.each(['été', ' sales', '_a', '.a', '..', '日本'])(
+    'is never a hidden name, whose rows Athena would not read: %s',
+    (name) => {
+      expect(sourceIdOf(`data/sales/${name}.csv`)).toMatch(/^[A-Za-z0-9]/)
+      expect(memberFolderOf('sales', `landing/sales/${name}.zip`)).toMatch(/^data\/sales\/[A-Za-z0-9]/)
+    },
+  )
+
   it('tells names apart that look the same once they are shortened', () => {
     expect(sourceIdOf('data/sales/a b.csv')).not.toBe(sourceIdOf('data/sales/a_b.csv'))
     expect(sourceIdOf('data/sales/a.csv')).not.toBe(sourceIdOf('data/sales/a.csv.gz'))

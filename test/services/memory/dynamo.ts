@@ -13,6 +13,7 @@ import { applies, updated } from './expressions.ts'
 /** Limits of DynamoDB. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html */
 const MAX_WRITES = 100
 const MAX_ITEM_BYTES = 400 * 1024
+const MAX_TRANSACTION_BYTES = 4 * 1024 ** 2
 
 type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number]
 
@@ -20,6 +21,16 @@ type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[numb
 const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
 const nameOf = ({ pk, sk }: ItemKey) => `${pk}\n${sk}`
 const bytes = (text: string) => Buffer.from(text)
+
+/** As DynamoDB counts: names and texts by their bytes in UTF-8, and a little for what holds others. */
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return Buffer.byteLength(value)
+  if (typeof value === 'number') return Math.ceil(String(value).length / 2) + 1
+  if (Array.isArray(value)) return value.reduce((sum, each) => sum + 1 + sizeOf(each), 3)
+  if (typeof value !== 'object' || value === null) return 1
+  return Object.entries(value).reduce((sum, [name, each]) => sum + 1 + Buffer.byteLength(name) + sizeOf(each), 3)
+}
+
 const exception = (name: string, message = name, more = {}) =>
   Object.assign(new Error(message), { name, $metadata: { httpStatusCode: 400 }, ...more })
 const invalid = (message: string) => exception('ValidationException', `ValidationException: ${message}`)
@@ -107,6 +118,9 @@ export class MemoryDynamo {
 
   #apply(writes: TransactItem[]): void {
     const next = writes.map((write) => [keyOf(write), this.#after(write)] as const)
+    const size = next.reduce((sum, [, item]) => sum + (item ? sizeOf(item) : 0), 0)
+    if (writes.length > 1 && size > MAX_TRANSACTION_BYTES)
+      throw invalid(`a transaction has at most ${MAX_TRANSACTION_BYTES} bytes, found ${size}`)
     for (const [key, item] of next) {
       const name = nameOf(key)
       this.#before.set(name, this.items.get(name))
@@ -122,8 +136,9 @@ export class MemoryDynamo {
   #after({ Put, Update }: TransactItem): Item | undefined {
     if (!Put && !Update) return undefined
     const item = Put ? (copy(Put.Item) as Item) : this.#updated(Update as NonNullable<TransactItem['Update']>)
-    if (Buffer.byteLength(JSON.stringify(item)) > MAX_ITEM_BYTES)
-      throw invalid(`Item size has exceeded the maximum allowed size (${item.pk} ${item.sk})`)
+    const size = sizeOf(item)
+    if (size > MAX_ITEM_BYTES)
+      throw invalid(`Item size has exceeded the maximum allowed size (${size}: ${item.pk} ${item.sk})`)
     return item
   }
 

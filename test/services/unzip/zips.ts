@@ -27,36 +27,14 @@ function headers(zip: Buffer): number[] {
   return found
 }
 
-function headerOf(zip: Buffer, index: number): number {
-  const at = headers(zip)[index]
-  if (at === undefined) throw new Error(`The zip has no entry ${index}`)
-  return at
-}
-
-/** Changes fields of an entry in the directory, which is what readers go by. */
-export const damage = {
-  crc: (zip: Buffer, index: number) => edit(zip, (copy) => copy.writeUInt32LE(0xbad, headerOf(copy, index) + 16)),
-  flags: (zip: Buffer, index: number, flags: number) =>
-    edit(zip, (copy) => copy.writeUInt16LE(flags, headerOf(copy, index) + 8)),
-  method: (zip: Buffer, index: number, method: number) =>
-    edit(zip, (copy) => copy.writeUInt16LE(method, headerOf(copy, index) + 10)),
-  uncompressedSize: (zip: Buffer, index: number, bytes: number) =>
-    edit(zip, (copy) => copy.writeUInt32LE(bytes, headerOf(copy, index) + 24)),
-  /** Both in the directory and before the data; of the same length, so that nothing moves. */
-  name: (zip: Buffer, from: string, to: string) =>
-    edit(zip, (copy) => {
-      if (Buffer.byteLength(from) !== Buffer.byteLength(to)) throw new Error('Names of the same length, please')
-      for (let at = copy.indexOf(from); at >= 0; at = copy.indexOf(from, at + 1)) copy.write(to, at)
-    }),
-  firstDataByte: (zip: Buffer) =>
-    edit(zip, (copy) => {
-      const at = 30 + copy.readUInt16LE(26) + copy.readUInt16LE(28)
-      copy[at] = (copy[at] ?? 0) ^ 0xff
-    }),
-}
-
-function edit(zip: Buffer, change: (copy: Buffer) => void): Buffer {
-  const copy = Buffer.from(zip)
-  change(copy)
-  return copy
+/** What the nth member of a zip is called, by its header, by the directory, and there by Info-ZIP's field, which is the last. */
+export function namesOf(zip: Buffer, nth: number): string[] {
+  const local: string[] = []
+  for (let at = zip.indexOf('PK\x03\x04'); at >= 0; at = zip.indexOf('PK\x03\x04', at + 4))
+    local.push(zip.toString('utf8', at + 30, at + 30 + zip.readUInt16LE(at + 26)))
+  const listed = headers(zip)[nth]
+  if (listed === undefined) return [local[nth] ?? '']
+  const end = listed + 46 + zip.readUInt16LE(listed + 28)
+  const fieldEnd = end + zip.readUInt16LE(listed + 30)
+  return [local[nth] ?? '', zip.toString('utf8', listed + 46, end), zip.toString('utf8', end + 9, fieldEnd)]
 }

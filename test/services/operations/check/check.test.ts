@@ -1,14 +1,16 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Contract, parseContract } from '../../../../schemas/contract.ts'
+import { memberFolderOf } from '../../../../services/ledger/ids.ts'
 import { apply, change } from '../../../../services/operations/check/change.ts'
 import { checkFile } from '../../../../services/operations/check/check.ts'
 import { extract } from '../../../../services/unzip/extract.ts'
+import { FIXTURES, LIMITS } from '../../../fixtures/zips/fixtures.ts'
 import { FakeS3 } from '../../unzip/fake-s3.ts'
-import { damage, zipOf } from '../../unzip/zips.ts'
+import { zipOf } from '../../unzip/zips.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'landfall-check-test-'))
 afterAll(() => rmSync(dir, { recursive: true }))
@@ -124,33 +126,30 @@ describe('a zip', () => {
     expect(checked.skipped).toEqual([{ name: 'note.txt', reason: 'not a CSV' }])
   })
 
-  const two = () => zipOf({ 'a.csv': HEADER, 'b.csv': `${HEADER}\n${good(200).join('\n')}\n` })
-  it.each<[string, () => Promise<Buffer>, object?]>([
-    ['crc_mismatch', async () => damage.crc(await two(), 1)],
-    ['size_mismatch', async () => damage.uncompressedSize(await two(), 1, 77)],
-    ['encrypted_member', async () => damage.flags(await two(), 0, 1)],
-    ['unsupported_compression', async () => damage.method(await two(), 0, 12)],
-    ['unsafe_name', async () => damage.name(await two(), 'a.csv', '../a\u0061'.slice(0, 5))],
-    ['name_collision', async () => zipOf({ 'a b.csv': HEADER, 'a_b.csv': HEADER })],
-    ['truncated_zip', async () => (await two()).subarray(0, 100)],
-    ['not_a_zip', async () => Buffer.from('certainly not')],
-    ['no_csv_member', async () => zipOf({ 'note.txt': '?' })],
-    ['too_many_members', two, { maxMembers: 1 }],
-    ['too_large', two, { maxBytes: 100 }],
-    ['ratio_too_high', two, { maxRatio: 1 }],
-  ])('is refused as a whole as unzip refuses it, in the same words: %s', async (code, make, limits = {}) => {
-    const zip = await make()
+  const refusedZips = [...FIXTURES.keys()].filter((path) => path.startsWith('refused/'))
+  it.each(refusedZips)('is refused as a whole as unzip refuses it, in the same words: %s', async (fixture) => {
+    const zip = FIXTURES.get(fixture) ?? expect.fail()
     const path = file('r.zip', zip)
-    const checked = await check(path, { limits })
-    expect(checked).toMatchObject({ ends: 'refused', problem: { code }, sources: [] })
+    const checked = await check(path, { limits: LIMITS })
+    expect(checked).toMatchObject({ ends: 'refused', sources: [] })
     const s3 = new FakeS3()
     const landed = { bucket: 'b', key: path, ...s3.put(path, zip), bytes: zip.length }
-    // The folder of the members is the only thing that is not the same: it is made of the landing key.
-    const prefix = /both become (.+?)a_b\.csv/.exec(checked.problem?.message ?? '')?.[1] ?? 'data/shop/x/'
-    await expect(
-      extract(s3.client, landed, { bucket: 'b', prefix }, shop({ limits }).limits, async () => {}),
-    ).rejects.toMatchObject({ code, message: checked.problem?.message })
+    const to = { bucket: 'b', prefix: memberFolderOf('shop', `landing/shop/${basename(path)}`) }
+    await expect(extract(s3.client, landed, to, LIMITS, async () => {})).rejects.toMatchObject({
+      code: checked.problem?.code,
+      message: checked.problem?.message,
+    })
   })
+
+  it.each(['crc_mismatch--stored@2', 'encrypted_member--aes@2'])(
+    'is taken without its bad member, which is named, where the contract skips those: %s',
+    async (fixture) => {
+      const path = file('s.zip', FIXTURES.get(`refused/${fixture}.zip`) ?? expect.fail())
+      const checked = await check(path, { zip: { badMembers: 'skip' }, unknownColumns: 'ignore' })
+      expect(checked.sources.map(({ name }) => name)).toEqual(['a.csv'])
+      expect(checked.skipped).toMatchObject([{ name: 'b.csv', code: fixture.split('--')[0] }])
+    },
+  )
 })
 
 describe('the contract that would take a file', () => {
