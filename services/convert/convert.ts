@@ -1,14 +1,15 @@
 import type { Contract } from '../../schemas/contract.ts'
 import type { SourceReport } from '../../schemas/report.ts'
+import { endRun } from '../jobs/fail.ts'
 import { type Arrival, type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
 import { type PublishDeps, parseS3, publish } from '../jobs/publish.ts'
-import { type ExecutedPlan, endRun, type JobTimes } from '../jobs/settle.ts'
+import type { ExecutedPlan, JobTimes } from '../jobs/settle.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { Failed } from '../lambda/errors.ts'
 import { processingKey } from '../ledger/ids.ts'
 import type { Ending } from '../ledger/ledger.ts'
 import { dueItem } from '../ledger/queue.ts'
-import { isUnstarted, type Problem, type Run } from '../ledger/run.ts'
+import { type Problem, type Run, staysQueued } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 
 export type ConvertDeps = IntakeDeps & PublishDeps & { contracts: Map<string, Contract>; processingBucket: string }
@@ -32,7 +33,7 @@ export const judgeCsv =
 /** Registers and queues a CSV; the stage dispatches afterwards. */
 export async function csvLanded(deps: ConvertDeps, arrival: Arrival): Promise<string | undefined> {
   const run = await takeIn(deps, arrival, 'csv', judgeCsv(deps.contracts))
-  return run && (run.state === 'queued' || isUnstarted(run, 'convert')) ? run.dataset : undefined
+  return run && (run.state === 'queued' || staysQueued(run, 'convert')) ? run.dataset : undefined
 }
 
 /** The raw object of a run, pinned, or undefined where it is not the current one any more. */

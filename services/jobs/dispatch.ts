@@ -7,7 +7,7 @@ import { patienceMs } from '../lambda/receives.ts'
 import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
-import { hasEnded, isOver, isUnstarted, notStarted, type Problem, type Run } from '../ledger/run.ts'
+import { hasEnded, isOver, notStarted, type Problem, type Run, staysQueued } from '../ledger/run.ts'
 import type { Glue } from './glue.ts'
 import type { Objects } from './objects.ts'
 
@@ -73,7 +73,7 @@ export async function dispatch(deps: DispatchDeps, stage: JobStage, dataset: str
   const queue: QueueName = { stage: stage.stage, dataset }
   const { ledger, unique } = deps
   for (;;) {
-    if ((await ledger.table.query(queuePk(queue), 'ITEM#', 1)).length === 0) return 'idle'
+    if ((await due(ledger, queue)).length === 0) return 'idle'
     const batch = batchIdOf(dataset, `${ledger.instant().replaceAll(/[-:.]/g, '')}-${unique()}`)
     const slot: Slot = {
       batch,
@@ -87,7 +87,7 @@ export async function dispatch(deps: DispatchDeps, stage: JobStage, dataset: str
       return 'busy'
     let items: Queued[] = []
     try {
-      items = chooseBatch((await ledger.table.query(queuePk(queue), 'ITEM#', BATCH_SOURCES * 2)).map(asQueued))
+      items = chooseBatch(await due(ledger, queue))
       if (await start(deps, stage, queue, { ...slot, items })) return 'started'
     } catch (error) {
       if (isRefusal(error)) await refused(ledger, queue, items, error)
@@ -96,6 +96,12 @@ export async function dispatch(deps: DispatchDeps, stage: JobStage, dataset: str
     }
     await release(ledger, queue, batch)
   }
+}
+
+/** What may go now, oldest first. */
+async function due({ table, now }: Ledger, queue: QueueName): Promise<Queued[]> {
+  const waiting = (await table.query(queuePk(queue), 'ITEM#', BATCH_SOURCES * 2)).map(asQueued)
+  return waiting.filter(({ notBefore = 0 }) => notBefore <= now().getTime())
 }
 
 export async function release(ledger: Ledger, queue: QueueName, batch: string): Promise<boolean> {
@@ -164,7 +170,7 @@ async function refused(ledger: Ledger, { stage, dataset }: QueueName, items: Que
     }
     if (now - item.refusedAt < patienceMs()) continue
     const run = await ledger.run({ dataset, sourceId: item.sourceId, runId: item.runId })
-    if (run && isUnstarted(run, stage)) continue
+    if (run && staysQueued(run, stage)) continue
     if (!run || hasEnded(run.state)) {
       await ledger.table.write([{ delete: place, when: present }])
       continue

@@ -3,13 +3,14 @@ import { z } from 'zod'
 import { Plan } from '../../schemas/plan.ts'
 import { Report, type SourceReport } from '../../schemas/report.ts'
 import { sharesOf } from '../cost/shares.ts'
-import { Failed, inWords, LandfallError, TryAgain } from '../lambda/errors.ts'
+import { Failed, LandfallError, TryAgain } from '../lambda/errors.ts'
 import { MAX_RECEIVES } from '../lambda/receives.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
-import { hasEnded, isOver, type Problem, type Run, type RunState, type Span } from '../ledger/run.ts'
+import { type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
+import { hasEnded, type Run, type Span } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 import { type DispatchDeps, type JobStage, LEASE_MS, release } from './dispatch.ts'
+import { giveAllUp, giveUp, NotYet, retryHalves } from './fail.ts'
 import type { JobStatus } from './glue.ts'
 import { LOCK_MS, parseS3 } from './publish.ts'
 
@@ -30,6 +31,8 @@ export type SettleStage = JobStage & {
     batch: string,
     plan: ExecutedPlan,
   ) => Promise<void>
+  /** Whether a part of the run is in the zone already, where people see it. */
+  isHalfDone?: (run: Run) => Promise<boolean>
   /** Around the publishing of a whole batch. */
   around?: (dataset: string, batch: string, work: () => Promise<void>) => Promise<void>
 }
@@ -40,26 +43,8 @@ export type JobTimes = Pick<
   'jobStartedAt' | 'workStartedAt' | 'workEndedAt' | 'jobEndedAt' | 'jobRunId' | 'share' | 'dpu' | 'dpuSeconds'
 > & { startedAt: string }
 
-/** What a run that failed in a job remembers of it: people look for the job's log. */
-const traceOf = (run: Run, stage: JobStage['stage'], batch: string, times: JobTimes): Partial<Run> =>
-  stage === 'convert'
-    ? { convertBatch: batch, spanConvert: { queuedAt: run.registeredAt, ...run.spanConvert, ...times } }
-    : { partitionBatch: batch, spanPartition: { queuedAt: times.startedAt, ...run.spanPartition, ...times } }
-
 export async function readSlot(ledger: Ledger, queue: QueueName): Promise<Slot | undefined> {
   return (await ledger.table.get(slotKey(queue))) as unknown as Slot | undefined
-}
-
-/** Ends a run that will not be delivered, in the transaction that takes it from the queue. */
-export async function endRun(
-  ledger: Ledger,
-  run: Run,
-  state: Extract<RunState, 'refused' | 'failed' | 'superseded'>,
-  problem: Problem,
-  leave: Write[],
-  more: Partial<Run> = {},
-): Promise<void> {
-  await ledger.update(run, { ...more, state, problem, endedAt: ledger.instant() }, leave)
 }
 
 /**
@@ -97,12 +82,12 @@ export async function settle(
       await leaveToNext(ledger, queue, batch)
       throw error
     }
-    await failAll(ledger, stage.stage, queue, slot, error)
+    await giveAllUp(ledger, stage, queue, slot, error)
     await release(ledger, queue, batch)
     return true
   }
   if (ended) await settleAll(deps, stage, queue, slot, ended, status)
-  else await retryHalves(ledger, stage.stage, queue, slot, status)
+  else await retryHalves(ledger, stage, queue, slot, status)
   await release(ledger, queue, batch)
   return true
 }
@@ -198,10 +183,7 @@ async function settleAll(
           // A neighbour's trouble is not ours: go on with the others, and let this one come back.
           if (mayPass(error) && !lastAttempt) retry ??= error
           // It stays in the queue: another job's end finds what is missing now.
-          else if (!(error instanceof NotYet)) {
-            const trace = traceOf(run, stage.stage, slot.batch, times)
-            await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave], trace)
-          }
+          else if (!(error instanceof NotYet)) await giveUp(ledger, stage, slot, { run, item }, times, error)
         }
       },
       { concurrency: SETTLING },
@@ -212,9 +194,6 @@ async function settleAll(
   throw retry
 }
 
-/** The stage before has yet to tell the ledger what it did, or to fail: however long it takes, that is no fault of this run. */
-export class NotYet extends TryAgain {}
-
 /** Beyond as many as a message has, one source that cannot be published would keep its whole dataset waiting. */
 const isLast = (slot: Slot) => (slot.settleAttempts ?? 0) + 1 >= MAX_RECEIVES
 
@@ -224,75 +203,5 @@ const leaveToNext = (ledger: Ledger, queue: QueueName, batch: string) =>
     { update: slotKey(queue), remove: ['settlingUntil'], when: [{ attribute: 'batch', is: 'equal', to: batch }] },
   ])
 
-async function failAll(ledger: Ledger, stage: JobStage['stage'], queue: QueueName, slot: Slot, error: unknown) {
-  for (const item of slot.items) {
-    const leave: Write = { delete: { pk: queuePk(queue), sk: item.sk }, when: [{ attribute: 'pk', is: 'present' }] }
-    const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
-    if (!run || isOver(run, queue.stage)) await ledger.table.write([leave])
-    else {
-      const trace = traceOf(run, stage, slot.batch, { startedAt: slot.startedAt, jobRunId: slot.jobRunId })
-      await endRun(ledger, run, 'failed', settleProblem(error, run, queue), [leave], trace)
-    }
-  }
-}
-
 /** What is not ours (S3, Glue or DynamoDB said no) may pass, as do our own errors that say so. */
 const mayPass = (error: unknown) => !(error instanceof LandfallError) || error.retryable
-
-function settleProblem(error: unknown, run: Run, { stage }: QueueName): Problem {
-  if (error instanceof LandfallError && !error.retryable) return { code: error.code, message: error.message }
-  return {
-    code: `${stage}_not_published`,
-    message: `What the ${stage} job made of ${run.key} could not be published in ${MAX_RECEIVES} attempts (${inWords(error)}). Mend the cause and land it again.`,
-  }
-}
-
-const END_WORDS: Record<string, string> = {
-  FAILED: 'failed',
-  TIMEOUT: 'ran out of time',
-  STOPPED: 'was stopped',
-  ERROR: 'could not be run by Glue',
-}
-
-/**
- * A job without a report: a batch of many goes again by its halves, so that in the end the bad one stands alone and its
- * neighbours are delivered: of n sources with one poison in some 2 log2 n jobs. Alone, and for the second time, it has failed.
- */
-async function retryHalves(
-  ledger: Ledger,
-  stage: JobStage['stage'],
-  queue: QueueName,
-  slot: Slot,
-  status: JobStatus | undefined,
-) {
-  const { items, batch } = slot
-  const [only] = items
-  if (!only) return
-  const never = !slot.manifest || (!status && !slot.jobRunId)
-  if (never) return // Never started: the queue still has every item as it was.
-  if (items.length > 1 || only.half === undefined) {
-    const middle = Math.ceil(items.length / 2)
-    await pMap(items, (item, i) => goByHalf(ledger, queue, item, `${batch}-${i < middle ? 1 : 2}`), { concurrency: 8 })
-    return
-  }
-  const run = await ledger.run({ dataset: queue.dataset, sourceId: only.sourceId, runId: only.runId })
-  if (!run) return
-  const how = END_WORDS[status?.why ?? ''] ?? 'ended without a readable report'
-  const message = `The ${stage} job ${how} for ${run.key}, the last time alone: ${status?.message ?? 'Glue gave no reason.'} (job run ${status?.id ?? 'unknown'})`
-  const trace = traceOf(run, stage, slot.batch, {
-    startedAt: slot.startedAt,
-    jobStartedAt: status?.startedAt,
-    jobEndedAt: status?.endedAt,
-    jobRunId: status?.id ?? slot.jobRunId,
-    share: 1,
-    dpu: slot.dpu,
-    dpuSeconds: status?.dpuSeconds,
-  })
-  const leave = { delete: { pk: queuePk(queue), sk: only.sk } }
-  await endRun(ledger, run, 'failed', { code: `${stage}_job_failed`, message }, [leave], trace)
-}
-
-const goByHalf = (ledger: Ledger, queue: QueueName, { sk }: Queued, half: string) =>
-  ledger.table.write([
-    { update: { pk: queuePk(queue), sk }, set: { half }, when: [{ attribute: 'pk', is: 'present' }] },
-  ])

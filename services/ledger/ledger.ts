@@ -11,7 +11,6 @@ import {
   hasEnded,
   headKey,
   idKey,
-  isUnstarted,
   type Landed,
   type Problem,
   type Replaced,
@@ -19,6 +18,7 @@ import {
   type RunRef,
   runKey,
   type SourceRef,
+  staysQueued,
 } from './run.ts'
 import type { Condition, Item, ItemKey, Table, Write } from './table.ts'
 
@@ -208,7 +208,7 @@ export class Ledger {
 
   /** A run whose job could not be started, and now has been. */
   async started(run: Run, stage: Stage): Promise<Run> {
-    if (!isUnstarted(run, stage)) return run
+    if (!staysQueued(run, stage)) return run
     const { problem: _, endedAt: __, ...open } = run
     const state = stage === 'convert' ? 'queued' : 'converted'
     // Not one whose job has failed since: nothing would end it again.

@@ -12,6 +12,8 @@ export type Queued = {
   bytes: number
   /** Its last batch failed: it goes with those of the same half and no others, so that in the end one poison file fails alone. */
   half?: string
+  /** Epoch milliseconds; no job is started for it before. */
+  notBefore?: number
   /** Epoch milliseconds; when AWS first refused to start a job for it. */
   refusedAt?: number
   /** `catalog`: partition folders that the table must have for this run. */
@@ -68,12 +70,23 @@ export const dueItem = (run: Run, since: number): Item => ({
   since,
 })
 
-export const asQueued = ({ sk, sourceId, runId, bytes, half, refusedAt, folders, version }: Item): Queued => ({
+export const asQueued = ({
+  sk,
+  sourceId,
+  runId,
+  bytes,
+  half,
+  notBefore,
+  refusedAt,
+  folders,
+  version,
+}: Item): Queued => ({
   sk,
   sourceId: String(sourceId),
   runId: String(runId),
   bytes: Number(bytes),
   ...(typeof half === 'string' && { half }),
+  ...(typeof notBefore === 'number' && { notBefore }),
   ...(typeof refusedAt === 'number' && { refusedAt }),
   ...(Array.isArray(folders) && { folders: folders.map(String) }),
   ...(typeof version === 'number' && { version }),

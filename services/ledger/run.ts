@@ -114,12 +114,18 @@ export type Run = Landed & {
 
 export const notStarted = (stage: Stage) => `${stage}_not_started` as const
 
-/** Failed, for its job could not be started. It waits in its queue all the same, and runs when the cause is mended. */
-export const isUnstarted = ({ state, problem }: Pick<Run, 'state' | 'problem'>, stage: Stage): boolean =>
-  state === 'failed' && problem?.code === notStarted(stage)
+/** Publishing it has begun, and could not be finished. */
+export const unfinished = (stage: Stage) => `${stage}_unfinished` as const
+
+/**
+ * Failed, for its job could not be started, or for a part of it is in the zone and the rest is not. It waits in its queue all the
+ * same, and runs when the cause is mended.
+ */
+export const staysQueued = ({ state, problem }: Pick<Run, 'state' | 'problem'>, stage: Stage): boolean =>
+  state === 'failed' && (problem?.code === notStarted(stage) || problem?.code === unfinished(stage))
 
 /** Whether a stage's job has nothing to do for the run any more. */
-export const isOver = (run: Run, stage: Stage): boolean => hasEnded(run.state) && !isUnstarted(run, stage)
+export const isOver = (run: Run, stage: Stage): boolean => hasEnded(run.state) && !staysQueued(run, stage)
 
 export type SourceRef = { dataset: string; sourceId: string }
 export type RunRef = SourceRef & { runId: string }

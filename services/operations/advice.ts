@@ -59,6 +59,8 @@ export const ADVICE: Record<string, string> = {
   partition_not_started: NOT_STARTED,
   convert_not_published: LOGS,
   partition_not_published: LOGS,
+  partition_unfinished:
+    'Mend the cause that its message names: it is tried again each hour by itself. Landing the file again puts all of it in its place at once.',
   glue_refused:
     "The job could not be started, mostly for a right that its stage's role lacks: its message names it. Deploy the right, and land the file again.",
   catalog_refused:

@@ -2,15 +2,16 @@ import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { Contract } from '../../schemas/contract.ts'
 import { partitionFolder } from '../../schemas/hive.ts'
 import type { SourceReport, StagedPart } from '../../schemas/report.ts'
-import { LOCK_MS, outdated, type PublishDeps, publish } from '../jobs/publish.ts'
-import { type ExecutedPlan, endRun, type JobTimes, NotYet } from '../jobs/settle.ts'
+import { endRun, NotYet } from '../jobs/fail.ts'
+import { LOCK_MS, outdated, type PublishDeps, publish, publishedKeys } from '../jobs/publish.ts'
+import type { ExecutedPlan, JobTimes } from '../jobs/settle.ts'
 import { Failed } from '../lambda/errors.ts'
 import { whilePublishing } from '../ledger/catalog-state.ts'
 import { isMeant, noteSkipped } from '../ledger/causes.ts'
 import { deliveryKey, parseProcessingKey, processingPrefix } from '../ledger/ids.ts'
 import type { Ending } from '../ledger/ledger.ts'
 import { dueKey, duePk, queueItem } from '../ledger/queue.ts'
-import { hasEnded, isOver, isUnstarted, type Problem, type Run, type RunRef, runKey } from '../ledger/run.ts'
+import { hasEnded, isOver, type Problem, type Run, type RunRef, runKey, staysQueued } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 
 export type PartitionDeps = PublishDeps & {
@@ -61,7 +62,7 @@ export async function parquetProcessed(
   }
   if (!run) throw new Failed('unknown_run', `${key} is of a run that the ledger does not know.`)
   if (replay) await noteSkipped(deps.ledger, replay, about, 'in_work')
-  if (isUnstarted(run, 'partition')) return run.dataset
+  if (staysQueued(run, 'partition')) return run.dataset
   if (hasEnded(run.state) || run.state === 'published') return undefined
   const why = typedOtherwise(deps, run)
   if (why !== undefined) {
@@ -151,6 +152,10 @@ export async function queueOverdue(deps: PartitionDeps, dataset: string): Promis
   }
   return queued
 }
+
+/** A part of it may be over the version before: no other run puts that right, if what lands next is refused. */
+export const isHalfPublished = async ({ ledger }: PartitionDeps, run: Run): Promise<boolean> =>
+  (await publishedKeys(ledger, run, 'delivery')).length > 0
 
 /** Its source was replaced or withdrawn before this stage heard of it. */
 function takenAway(deps: PartitionDeps, run: Run): Promise<void> {

@@ -5,7 +5,13 @@ import type { SettleStage } from '../jobs/settle.ts'
 import { contracts, glue, ledger, objects, unique } from '../lambda/clients.ts'
 import type { PartitionEnv } from '../lambda/env.ts'
 import { step } from '../lambda/tracer.ts'
-import { aroundPublishing, type PartitionDeps, partitionInputs, settlePartitioned } from './partition.ts'
+import {
+  aroundPublishing,
+  isHalfPublished,
+  type PartitionDeps,
+  partitionInputs,
+  settlePartitioned,
+} from './partition.ts'
 
 export type PartitionWiring = { deps: DispatchDeps & PartitionDeps; stage: SettleStage }
 
@@ -31,6 +37,7 @@ export function partitionStage(env: z.output<typeof PartitionEnv>): PartitionWir
       size: (dataset) => contractOf(deps.contracts, dataset).engine,
       inputs: (run) => partitionInputs(deps, run),
       settle: (run, ...args) => step('publish', () => settlePartitioned(deps, run, ...args), { runId: run.runId }),
+      isHalfDone: (run) => isHalfPublished(deps, run),
       around: aroundPublishing(deps),
     },
   }

@@ -73,7 +73,7 @@ function books(world: World): string[] {
   })
 }
 
-const HALF = /^(object_changed|partition_not_published)$/
+const HALF = /^partition_unfinished$/
 
 /** Of each source the delivery zone has the rows of the run that the ledger names, and of no other. */
 function zones(world: World, people: People, isLast: boolean): string[] {

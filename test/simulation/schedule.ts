@@ -118,6 +118,9 @@ export class Schedule {
     this.#world.job.poison = undefined
     this.#say('all is mended')
     await this.#quiet()
+    // What could not be finished is tried again each hour.
+    if (this.#isQueued()) await this.#until(() => !this.#isQueued(), this.#now + 61 * MINUTE)
+    await this.#quiet()
     this.#timeline.mend()
     for (const key of this.#people.halfOut()) this.#withdraw(key)
     await this.#quiet()
@@ -132,6 +135,8 @@ export class Schedule {
     this.#say(`${letters} redriven, and what failed is run again`)
     this.#check('in the end', true)
   }
+
+  #isQueued = () => [...this.#world.table.items.values()].some(({ pk }) => pk.startsWith('QUEUE#'))
 
   /** A new version of the contract is seen when all is typed under it: a version that it refuses would lose the last good one's rows. */
   async #typeAgain(): Promise<void> {

@@ -145,7 +145,9 @@ describe('a job without a report', () => {
 })
 
 describe('a source that cannot be published', () => {
-  it('fails after as many attempts as a message has, and keeps no one waiting', async () => {
+  /** Of `a`, copies into the delivery zone are denied, but for those of one country, until it is mended. */
+  function halfDenied(may?: string) {
+    let isMended = false
     const denied = <T extends object>(port: T): T =>
       new Proxy(port, {
         get(target, name) {
@@ -153,22 +155,53 @@ describe('a source that cannot be published', () => {
           if (typeof method !== 'function') return method
           if (name !== 'copy') return method.bind(target)
           return async (from: unknown, to: { bucket: string; key: string }) => {
-            if (to.bucket === DELIVERY && to.key.includes('/a-')) throw new Error('no s3:PutObject')
+            const isHit = to.bucket === DELIVERY && to.key.includes('/a-') && !(may && to.key.includes(may))
+            if (isHit && !isMended) throw new Error('no s3:PutObject')
             return await Reflect.apply(method, target, [from, to])
           }
         },
       })
-    const world = new World(denied)
+    return {
+      world: new World(denied),
+      mend: () => {
+        isMended = true
+      },
+    }
+  }
+
+  it('fails after as many attempts as a message has, and keeps no one waiting', async () => {
+    const { world } = halfDenied()
     world.land('data/sales/a.csv', csv('Chad,1'))
     await world.untilQuiet()
     world.land('data/sales/b.csv', csv('Chad,2'))
     await world.untilQuiet()
     expect(ends(world)).toEqual({ a: 'failed', b: 'delivered' })
     expect(problemOf(world, 'a')).toEqual({
-      code: 'partition_not_published',
+      code: 'partition_unfinished',
       message:
-        'What the partition job made of data/sales/a.csv could not be published in 5 attempts (Error: no s3:PutObject). Mend the cause and land it again.',
+        'A part of data/sales/a.csv may be in the table, and the rest is not: What the partition job made of data/sales/a.csv could not be published in 5 attempts (Error: no s3:PutObject). Mend the cause and land it again. It is tried again each hour, and needs no landing when the cause is mended.',
     })
+  })
+
+  it('is finished within the hour when that is mended, though what has landed since is refused', async () => {
+    const { world, mend } = halfDenied('Chad')
+    world.land('data/sales/a.csv', csv('Chad,1', 'Peru,2'))
+    await world.untilQuiet()
+    expect(world.rows(), 'the half that nobody may take for all').toEqual(['Chad,1'])
+    world.land('data/sales/a.csv', 'WRONG,HEADER')
+    await world.untilQuiet()
+    const jobs = world.glue.jobs.length
+    for (let minute = 0; minute < 30; minute++) {
+      world.clock.advance(60_000)
+      await world.sweep()
+    }
+    expect(world.glue.jobs, 'no job is started for it meanwhile').toHaveLength(jobs)
+    mend()
+    world.clock.advance(40 * 60_000)
+    await world.sweep()
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Chad,1', 'Peru,2'])
+    expect(world.runs().map(({ state }) => state)).toEqual(['delivered', 'refused'])
   })
 })
 

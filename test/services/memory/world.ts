@@ -22,6 +22,7 @@ import { openKey, pendingKey, type RerunFilter } from '../../../services/ledger/
 import { hasEnded, type Run } from '../../../services/ledger/run.ts'
 import {
   aroundPublishing,
+  isHalfPublished,
   type PartitionDeps,
   parquetProcessed,
   partitionInputs,
@@ -154,6 +155,7 @@ export class World {
       size,
       inputs: (run) => partitionInputs(this.deps, run),
       settle: (...args) => settlePartitioned(this.deps, ...args),
+      isHalfDone: (run) => isHalfPublished(this.deps, run),
       around: aroundPublishing(this.deps),
     }
     this.objects.onEvent = (event) => this.#route(event)
@@ -354,12 +356,12 @@ export class World {
     throw new Error(`Not quiet after ${minutes} minutes: ${open.map(({ key, state }) => `${key} ${state}`)}`)
   }
 
-  /** No slot is held, nothing is queued, and no lease that is not over: what a crash left open ends by itself. */
+  /** No slot is held, nothing is queued that may go now, and no lease that is not over: what a crash left open ends by itself. */
   idle(): boolean {
     const now = this.clock.ms
     const held = [...this.table.items.values()].some(
-      ({ pk, sk, until, lockUntil, crawlUntil }) =>
-        pk.startsWith('QUEUE#') ||
+      ({ pk, sk, until, lockUntil, crawlUntil, notBefore }) =>
+        (pk.startsWith('QUEUE#') && !(Number(notBefore ?? 0) > now)) ||
         (pk.startsWith('RERUN#') && sk === 'OPEN') ||
         [until, lockUntil, crawlUntil].some((lease) => Number(lease ?? 0) > now),
     )

@@ -28,6 +28,8 @@ function codes(): Set<string> {
   }
   for (const stage of ['convert', 'partition'])
     for (const how of ['job_failed', 'not_started', 'not_published']) found.add(`${stage}_${how}`)
+  // The only stage whose objects people see.
+  found.add('partition_unfinished')
   return found
 }
 
