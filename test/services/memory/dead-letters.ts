@@ -2,7 +2,7 @@ import { CrawlEnded } from '../../../events/crawl-ended.ts'
 import { JobEnded } from '../../../events/job-ended.ts'
 import { RerunAsked } from '../../../events/rerun-asked.ts'
 import { S3ObjectEvent } from '../../../events/s3-object.ts'
-import type { DeadLetter, DeadLetters, Move } from '../../../services/operations/dead-letters.ts'
+import type { DeadLetter, DeadLetters, Move } from '../../../services/letters/dead-letters.ts'
 import { landfallOf } from './landfall.ts'
 import { type Message, RAW, World } from './world.ts'
 
