@@ -14,6 +14,9 @@ const firstSeconds = () => Number(process.env.LANDFALL_RETRY_SECONDS ?? 5)
 export const backoff = (receives: number): number =>
   Math.round(firstSeconds() * 4 ** Math.min(receives - 1, MAX_RECEIVES - 2))
 
+/** Longer than a message is tried: until then, what it tells is on its way. */
+export const ON_ITS_WAY_MS = 15 * 60_000
+
 /** From a message's first receive to its last. What AWS refuses for so long is not refused by a right on its way. */
 export const patienceMs = (): number =>
   Array.from({ length: MAX_RECEIVES - 1 }, (_, i) => backoff(i + 1) * 1000).reduce((a, b) => a + b, 0)

@@ -28,6 +28,8 @@ export const METRICS = {
   CatalogBehind: { unit: 'Count', by: [] },
   /** Expected files that did not come, or came too small: once each. */
   OverdueFiles: { unit: 'Count', by: [] },
+  /** What the sweep put right: lost events, ends that nobody heard, dead letters without a run, partitions that nobody told of. */
+  Mended: { unit: 'Count', by: [] },
 } as const satisfies Record<string, { unit: 'Count' | 'Bytes' | 'Seconds' | 'Milliseconds'; by: readonly string[] }>
 
 export type MetricName = keyof typeof METRICS

@@ -10,6 +10,7 @@ import { datasetOf, memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, landedSince, withdrawn } from '../ledger/ledger.ts'
 import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
 import type { Condition } from '../ledger/table.ts'
+import { IN_QUEUE } from '../letters/words.ts'
 import { extract } from './extract.ts'
 
 export type UnzipDeps = IntakeDeps &
@@ -121,7 +122,7 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
 
 const notExtracted = ({ key }: Run) => ({
   code: 'unzip_failed',
-  message: `${key} could not be extracted in several attempts; its message is in the dead-letter queue. Redrive it when the cause is mended.`,
+  message: `${key} could not be extracted in several attempts. ${IN_QUEUE}`,
 })
 
 /** Only `failed` is tried again by another message: a redriven one. */

@@ -1,0 +1,5 @@
+import { describe, expect, it } from 'vitest'
+import { sweepLandings } from '../../../services/sweep/landings.ts'
+import { zipOf } from '../memory/archives.ts'
+import { csv } from '../memory/engine.ts'
+import { RAW, World } from '../memory/world.ts'
