@@ -39,11 +39,11 @@ export async function putPass({ table }: Ledger, prefix: string, pass: Pass): Pr
 /** Notes that something is done for a version of a key. @returns false where it was, less than `ms` ago */
 export async function oncePer(ledger: Ledger, what: string, key: string, versionId: string, ms: number) {
   const now = ledger.now().getTime()
-  const item = { pk: PK, sk: `ONCE#${what}#${keyHash(key)}#${versionId}`, key, until: now + ms }
+  const item = { pk: PK, sk: `ONCE#${what}#${keyHash(key)}#${versionId}`, key, again: now + ms }
   return await ledger.table.write([
     {
       put: { ...item, expiresAt: expiresAt(ledger, 2) },
-      when: [{ attribute: 'until', is: 'absentOrLess', to: now }],
+      when: [{ attribute: 'again', is: 'absentOrLess', to: now }],
     },
   ])
 }
