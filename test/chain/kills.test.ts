@@ -243,25 +243,29 @@ async function until(what: string | (() => string), ms: number, look: () => Prom
   const deadline = Date.now() + ms
   while (!(await look())) {
     if (Date.now() > deadline) {
-      const open = (await runs()).filter(({ state }) => !hasEnded(state)).map(({ key, state }) => `${key} ${state}`)
-      throw new Error(
-        `Seed ${SEED}: waited in vain for ${typeof what === 'string' ? what : what()}; open: ${open.join(', ')}`,
-      )
+      const words = typeof what === 'string' ? what : what()
+      throw new Error(`Seed ${SEED}: waited in vain for ${words}; open: ${(await open()).join(', ')}`)
     }
     await sleep(10)
   }
 }
 
-/** Every landing has a run, all runs have ended, and the catalog knows of all. */
-async function isQuiet(): Promise<boolean> {
+/** Landings without a run, runs without an end, and what is queued for a stage. */
+async function open(): Promise<string[]> {
   const all = await runs()
-  const known = landings.every(({ key, versionId }) =>
-    all.some((run) => run.key === key && run.versionId === versionId),
+  const unknown = landings.filter(
+    (each) => !all.some(({ key, versionId }) => key === each.key && versionId === each.versionId),
   )
-  if (!known || !all.every(({ state }) => hasEnded(state))) return false
-  const left = await items()
-  return !left.some(({ pk }) => pk.startsWith('QUEUE#') || pk.startsWith('DUE#'))
+  const going = all.filter(({ state }) => !hasEnded(state))
+  const queued = unknown.length + going.length > 0 ? [] : (await items()).filter(({ pk }) => pk.startsWith('QUEUE#'))
+  return [
+    ...unknown.map(({ key, versionId }) => `${key} ${versionId} has no run`),
+    ...going.map(({ key, state }) => `${key} ${state}`),
+    ...queued.map(({ pk, sk }) => `${pk} ${sk}`),
+  ]
 }
+
+const isQuiet = async () => (await open()).length === 0
 
 it.skipIf(!CAN_SEE_PROCESSES)(
   'functions and jobs that are killed at work, again and again, leave exactly the rows of the latest versions',
