@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { RerunAsked } from '../../events/rerun-asked.ts'
 import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import { inWords } from '../lambda/errors.ts'
-import { MAX_RECEIVES, ON_ITS_WAY_MS } from '../lambda/receives.ts'
+import { MAX_RECEIVES, onItsWayMs } from '../lambda/receives.ts'
 import { isMeant, isRerun, LIVE } from '../ledger/causes.ts'
 import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, supersededBy } from '../ledger/ledger.ts'
@@ -162,7 +162,7 @@ export async function givenUp(deps: IntakeDeps, arrival: Arrival, kind: Run['kin
  */
 function isOnItsWay({ now }: Ledger, before: Run[], current: ObjectHead | undefined): boolean {
   if (!current || before.some(({ versionId }) => versionId === current.versionId)) return false
-  return now().getTime() - current.modified.getTime() < ON_ITS_WAY_MS
+  return now().getTime() - current.modified.getTime() < onItsWayMs()
 }
 
 /** A rerun waits for each key that it listed: one that no run will end is ended here. */

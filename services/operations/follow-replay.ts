@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pMap from 'p-map'
 import { addressedStage } from '../../events/replay.ts'
 import type { Replay } from '../jobs/archives.ts'
-import { ON_ITS_WAY_MS, patienceMs } from '../lambda/receives.ts'
+import { onItsWayMs, patienceMs } from '../lambda/receives.ts'
 import { catalogState } from '../ledger/catalog-state.ts'
 import { causedRuns, type ReplayedTable, replayedTables, type Skipped, skippedEvents } from '../ledger/causes.ts'
 import { hasEnded, type Run, type RunRef } from '../ledger/run.ts'
@@ -58,7 +58,7 @@ type Deps = Pick<Landfall, 'ledger' | 'archives' | 'queues' | 'depth' | 'depthLa
  */
 export async function followReplay(landfall: Deps, name: string, options: FollowReplayOptions = {}) {
   const { ledger, archives } = landfall
-  const { onProgress, onChange, signal, quiet = landfall.depthLag, patience = ON_ITS_WAY_MS } = options
+  const { onProgress, onChange, signal, quiet = landfall.depthLag, patience = onItsWayMs() } = options
   const { poll = Math.min(1000, landfall.depthLag / 10) } = options
   const stage = addressedStage(name) ?? ''
   const read = whenRead(landfall, quiet)

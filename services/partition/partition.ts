@@ -5,7 +5,7 @@ import type { SourceReport, StagedPart } from '../../schemas/report.ts'
 import { LOCK_MS, outdated, type PublishDeps, publish } from '../jobs/publish.ts'
 import { type ExecutedPlan, endRun, type JobTimes } from '../jobs/settle.ts'
 import { Failed, TryAgain } from '../lambda/errors.ts'
-import { ON_ITS_WAY_MS } from '../lambda/receives.ts'
+import { onItsWayMs } from '../lambda/receives.ts'
 import { whilePublishing } from '../ledger/catalog-state.ts'
 import { isMeant, noteSkipped } from '../ledger/causes.ts'
 import { deliveryKey, parseProcessingKey, processingPrefix } from '../ledger/ids.ts'
@@ -134,7 +134,7 @@ export async function queueOverdue(deps: PartitionDeps, dataset: string): Promis
   const { ledger } = deps
   let queued = 0
   for (const { pk, sk, sourceId, runId, since } of await ledger.table.query(duePk(dataset), 'ITEM#')) {
-    if (ledger.now().getTime() - Number(since) < ON_ITS_WAY_MS) continue
+    if (ledger.now().getTime() - Number(since) < onItsWayMs()) continue
     const run = await ledger.run({ dataset, sourceId: String(sourceId), runId: String(runId) })
     if (run?.state === 'converted' && run.spanPartition === undefined) {
       if (await partsOf(deps, run)) {

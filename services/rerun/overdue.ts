@@ -1,6 +1,6 @@
 import pMap from 'p-map'
 import { inWords } from '../lambda/errors.ts'
-import { ON_ITS_WAY_MS } from '../lambda/receives.ts'
+import { onItsWayMs } from '../lambda/receives.ts'
 import { sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import {
@@ -62,7 +62,7 @@ export async function sweepRerun(deps: OverdueDeps, dataset: string): Promise<st
   return did.length > 0 ? did.join('; ') : undefined
 }
 
-const isLate = (ledger: Ledger, since: string) => ledger.now().getTime() - Date.parse(since) >= ON_ITS_WAY_MS
+const isLate = (ledger: Ledger, since: string) => ledger.now().getTime() - Date.parse(since) >= onItsWayMs()
 
 /**
  * A zip waits in its queue for those before it, each of which may take minutes. Only when none of them is at work, and

@@ -1,7 +1,7 @@
 import pMap from 'p-map'
 import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { ListedPage, ObjectHead, Objects } from '../jobs/objects.ts'
-import { ON_ITS_WAY_MS } from '../lambda/receives.ts'
+import { onItsWayMs } from '../lambda/receives.ts'
 import { LIVE } from '../ledger/causes.ts'
 import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -58,7 +58,7 @@ async function sweepPage(deps: LandingsDeps, prefix: string): Promise<{ swept: S
   const since = pass.since === undefined ? Number.NEGATIVE_INFINITY : Date.parse(pass.since)
   const due = listed.filter(({ key, modified }) => {
     const at = modified.getTime()
-    return !key.endsWith('/') && at >= since && now - at >= ON_ITS_WAY_MS
+    return !key.endsWith('/') && at >= since && now - at >= onItsWayMs()
   })
   const swept: Swept[] = []
   const errors: unknown[] = []
@@ -88,7 +88,7 @@ function begin({ last, lastDeep }: Pass, now: number): Pass {
   const startedAt = instant(now)
   const deep = !lastDeep || now - Date.parse(lastDeep) >= DEEP_EVERY_MS
   const from = deep ? lastDeep : last
-  const since = from && instant(Date.parse(from) - ON_ITS_WAY_MS - (deep ? UPLOAD_MS : MARGIN_MS))
+  const since = from && instant(Date.parse(from) - onItsWayMs() - (deep ? UPLOAD_MS : MARGIN_MS))
   return {
     startedAt,
     ...(since && { since }),

@@ -1,7 +1,7 @@
 import pMap from 'p-map'
 import { S3ObjectEvent } from '../../events/s3-object.ts'
 import { arrivalOf, givenUp, type IntakeDeps } from '../jobs/intake.ts'
-import { ON_ITS_WAY_MS } from '../lambda/receives.ts'
+import { onItsWayMs } from '../lambda/receives.ts'
 import { LIVE } from '../ledger/causes.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { dueItem, dueKey, queueKey } from '../ledger/queue.ts'
@@ -208,7 +208,7 @@ async function leaves(
   const run = ref && (await ledger.run(ref))
   const counts = run?.state === 'failed' && run.problem?.message.includes(IN_QUEUE)
   // Sent back, it is tried for a while; and SQS does not show all of its messages at every look.
-  if (counts && (missingSince === undefined || now - missingSince < ON_ITS_WAY_MS)) {
+  if (counts && (missingSince === undefined || now - missingSince < onItsWayMs())) {
     if (missingSince === undefined) await noteLetter(ledger, queue, { ...letter, missingSince: now })
     return false
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ON_ITS_WAY_MS } from '../../../services/lambda/receives.ts'
+import { onItsWayMs } from '../../../services/lambda/receives.ts'
 import { csv } from '../memory/engine.ts'
 import { PROCESSING, RAW, World } from '../memory/world.ts'
 import { zipOf } from '../unzip/zips.ts'
@@ -39,7 +39,7 @@ describe('a landing whose event never came', () => {
   it('is taken in when the event cannot be on its way any more, with the cause live', async () => {
     const world = new World()
     landUntold(world, 'data/sales/a.csv', csv('Chad,1'))
-    expect(await next(world, ON_ITS_WAY_MS - 1)).toEqual([])
+    expect(await next(world, onItsWayMs() - 1)).toEqual([])
     const swept = await next(world, 1)
     expect(swept).toEqual([`data/sales/a.csv ${TOOK}`])
     expect(world.runs()).toMatchObject([{ key: 'data/sales/a.csv', cause: 'live', state: 'queued' }])
@@ -51,7 +51,7 @@ describe('a landing whose event never came', () => {
   it('of a zip, is given to unzip as its event, and its members go on', async () => {
     const world = new World()
     landUntold(world, 'landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,1'), 'b.csv': csv('Peru,2') }))
-    expect(await next(world, ON_ITS_WAY_MS)).toEqual([`landing/sales/z.zip ${SENT}`])
+    expect(await next(world, onItsWayMs())).toEqual([`landing/sales/z.zip ${SENT}`])
     expect(world.messages).toMatchObject([
       { to: 'unzip', event: { detail: { bucket: { name: RAW }, object: { key: 'landing/sales/z.zip' } } } },
     ])
@@ -64,7 +64,7 @@ describe('a landing whose event never came', () => {
     const world = new World()
     for (const key of ['data/sales/a.txt', 'data/nobody/a.csv', 'landing/nobody/z.zip', 'data/sales/folder/'])
       landUntold(world, key, 'x')
-    expect(await next(world, ON_ITS_WAY_MS)).toHaveLength(3)
+    expect(await next(world, onItsWayMs())).toHaveLength(3)
     await world.untilQuiet()
     expect(world.runs().map(({ key, state }) => `${key} ${state}`)).toEqual([
       'data/nobody/a.csv refused',
@@ -80,7 +80,7 @@ describe('a landing whose event never came', () => {
     for (const rows of [csv('Chad,2'), csv('Chad,2')]) {
       world.clock.advance(60_000)
       landUntold(world, 'data/sales/a.csv', rows)
-      expect(await next(world, ON_ITS_WAY_MS)).toHaveLength(1)
+      expect(await next(world, onItsWayMs())).toHaveLength(1)
       await world.untilQuiet()
       expect(world.rows()).toEqual(['Chad,2'])
     }
@@ -95,7 +95,7 @@ describe('a landing whose event never came', () => {
     // S3 dates an object by when its upload began.
     world.clock.advance(-600_000)
     landUntold(world, 'landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,2') }))
-    expect(await next(world, 600_000 + ON_ITS_WAY_MS)).toHaveLength(1)
+    expect(await next(world, 600_000 + onItsWayMs())).toHaveLength(1)
     await world.untilQuiet()
     expect(world.rows()).toEqual(['Chad,2'])
   })
@@ -115,7 +115,7 @@ describe('a landing whose event never came', () => {
     landUntold(world, 'data/sales/a.csv', csv('Chad,1'))
     await world.rerun('r')
     await world.untilQuiet()
-    expect(await next(world, ON_ITS_WAY_MS)).toEqual([])
+    expect(await next(world, onItsWayMs())).toEqual([])
     expect(world.runs().map(({ cause }) => cause)).toEqual(['rerun-r'])
   })
 
@@ -127,7 +127,7 @@ describe('a landing whose event never came', () => {
       if (key.endsWith('a.csv')) throw new Error('S3 is away')
       return await head.call(world.objects, bucket, key)
     }
-    expect(await next(world, ON_ITS_WAY_MS)).toEqual([`data/sales/b.csv ${TOOK}`])
+    expect(await next(world, onItsWayMs())).toEqual([`data/sales/b.csv ${TOOK}`])
     expect(world.errors).toMatchObject([{ message: 'S3 is away' }])
     world.objects.head = head
     expect(await next(world)).toEqual([`data/sales/a.csv ${TOOK}`])
@@ -138,7 +138,7 @@ describe('a zip that unzip has been sent', () => {
   it('is sent at most once an hour, for it may wait behind many others', async () => {
     const world = new World()
     landUntold(world, 'landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,1') }))
-    await next(world, ON_ITS_WAY_MS)
+    await next(world, onItsWayMs())
     for (let minute = 0; minute < 59; minute++) expect(await next(world)).toEqual([])
     expect(world.messages).toHaveLength(1)
   })
@@ -153,7 +153,7 @@ describe('a zip that unzip has been sent', () => {
     await world.handle(world.messages.shift() ?? expect.fail('no message'))
     world.deps.s3.send = send
     world.messages.length = 0
-    await next(world, ON_ITS_WAY_MS)
+    await next(world, onItsWayMs())
     expect(world.runs()).toMatchObject([{ state: 'extracting' }])
     expect(await next(world, DAY_MS)).toEqual([`landing/sales/z.zip ${SENT}`])
     await world.untilQuiet()
@@ -166,21 +166,21 @@ describe('what looking for landings costs', () => {
     const world = new World()
     for (let i = 0; i < 40; i++) world.land(`data/sales/${i}.csv`, csv(`Chad,${i}`))
     await world.untilQuiet()
-    expect(await asked(world, ON_ITS_WAY_MS)).toBe(40)
-    expect(await asked(world, ON_ITS_WAY_MS)).toBeLessThanOrEqual(40)
-    for (let i = 0; i < 3; i++) expect(await asked(world, ON_ITS_WAY_MS)).toBe(0)
+    expect(await asked(world, onItsWayMs())).toBe(40)
+    expect(await asked(world, onItsWayMs())).toBeLessThanOrEqual(40)
+    for (let i = 0; i < 3; i++) expect(await asked(world, onItsWayMs())).toBe(0)
   })
 
   it('is one page of each place a minute, and a pass goes on where the page before ended', async () => {
     const world = new World()
     world.objects.pageSize = 3
     for (let i = 0; i < 7; i++) landUntold(world, `data/sales/${i}.csv`, csv(`Chad,${i}`))
-    expect(await next(world, ON_ITS_WAY_MS)).toHaveLength(3)
+    expect(await next(world, onItsWayMs())).toHaveLength(3)
     // Behind where the pass is: the next one finds it.
     landUntold(world, 'data/sales/00.csv', csv('Chad,7'))
     expect(await next(world)).toHaveLength(3)
     expect(await next(world)).toHaveLength(1)
-    world.clock.advance(ON_ITS_WAY_MS)
+    world.clock.advance(onItsWayMs())
     expect(await next(world)).toEqual([`data/sales/00.csv ${TOOK}`])
     await world.untilQuiet()
     expect(world.rows()).toHaveLength(8)
@@ -196,7 +196,7 @@ describe('typed files whose event never came', () => {
     await world.handle(world.messages.shift() ?? expect.fail('no job ended'))
     expect(world.objects.keys(PROCESSING)).toHaveLength(1)
     world.messages.length = 0
-    world.clock.advance(ON_ITS_WAY_MS)
+    world.clock.advance(onItsWayMs())
     expect((await world.sweep()).map(({ did }) => did)).toContain('queued 1 runs whose events did not come')
     await world.untilQuiet()
     expect(world.rows()).toEqual(['Chad,1'])

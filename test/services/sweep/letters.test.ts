@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { sample } from '../../../events/s3-object.ts'
 import { LOCK_MS } from '../../../services/jobs/publish.ts'
-import { MAX_RECEIVES, ON_ITS_WAY_MS } from '../../../services/lambda/receives.ts'
+import { MAX_RECEIVES, onItsWayMs } from '../../../services/lambda/receives.ts'
 import { type LettersDeps, sweepLetters } from '../../../services/sweep/letters.ts'
 import { csv } from '../memory/engine.ts'
 import { letterOf } from '../memory/letters.ts'
@@ -184,7 +184,7 @@ describe('a failed run that counts on its message', () => {
     const { world } = await failed()
     world.deadLetters.length = 0
     expect(await next(world)).toEqual([])
-    expect(await next(world, ON_ITS_WAY_MS - 1)).toEqual([])
+    expect(await next(world, onItsWayMs() - 1)).toEqual([])
     expect(said(world)).toBe(IS)
     expect(await next(world, 1)).toEqual(['says of a failed run that its message is in no dead-letter queue any more'])
     expect(said(world)).toBe(GONE)
@@ -197,7 +197,7 @@ describe('a failed run that counts on its message', () => {
     const { world, message } = await failed()
     world.deadLetters.length = 0
     await next(world)
-    await next(world, ON_ITS_WAY_MS)
+    await next(world, onItsWayMs())
     expect(said(world)).toBe(GONE)
     world.deadLetters.push(message)
     await next(world)
@@ -210,7 +210,7 @@ describe('a failed run that counts on its message', () => {
     await next(world)
     world.deadLetters.pop()
     await next(world)
-    await next(world, ON_ITS_WAY_MS)
+    await next(world, onItsWayMs())
     expect(said(world)).toBe(IS)
   })
 })
