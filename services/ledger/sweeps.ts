@@ -123,6 +123,7 @@ export async function noteCompared({ table, now }: Ledger, dataset: string): Pro
 export type Mend = { at: string; dataset: string; stage: string; did: string; key?: string; runId?: string }
 
 const MENDS = 'MENDS'
+const MEND = 'MEND#'
 const MEND_DAYS = 3
 /** Counts down, so that the newest come first. */
 const countdown = (at: string) => String(10 ** 14 - Date.parse(at)).padStart(14, '0')
@@ -131,7 +132,7 @@ export async function noteMends(ledger: Ledger, mends: Omit<Mend, 'at'>[]): Prom
   const at = ledger.instant()
   const items: Item[] = mends.map((mend, i) => ({
     pk: MENDS,
-    sk: `${countdown(at)}#${String(i).padStart(4, '0')}`,
+    sk: `${MEND}${countdown(at)}#${String(i).padStart(4, '0')}`,
     ...mend,
     at,
     expiresAt: expiresAt(ledger, MEND_DAYS),
@@ -141,6 +142,6 @@ export async function noteMends(ledger: Ledger, mends: Omit<Mend, 'at'>[]): Prom
 
 /** Newest first, at most so many. */
 export async function mends({ table }: Ledger, most: number): Promise<Mend[]> {
-  const items = await table.query(MENDS, '', most)
+  const items = await table.query(MENDS, MEND, most)
   return items.map(({ pk, sk, expiresAt: _, ...mend }) => mend as unknown as Mend)
 }

@@ -84,5 +84,7 @@ export const handler = scheduled(async () => {
     await also(`what ${dataset} expects`, async () => tellSeen(telling, await lookForOverdue(expected, contract)))
     await also(`how long ${dataset} waits`, async () => write(await waitingEntries(catalog.ledger, dataset)))
   }
+  // What is thrown is logged without its parts.
+  for (const error of errors) logger.error('A check of the sweep failed', { error: error as Error })
   if (errors.length > 0) throw new AggregateError(errors, `The sweep could not finish ${errors.length} of its checks`)
 })

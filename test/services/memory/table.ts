@@ -47,6 +47,7 @@ export class MemoryTable implements Table {
   }
 
   async query(pk: string, prefix: string, limit = Number.POSITIVE_INFINITY): Promise<Item[]> {
+    if (!pk || !prefix) throw new Error('ValidationException: a key attribute is empty')
     return [...this.items.values()]
       .filter((item) => item.pk === pk && item.sk.startsWith(prefix))
       .sort((a, b) => Buffer.compare(bytes(a.sk), bytes(b.sk)))
