@@ -36,16 +36,30 @@ export async function putPass({ table }: Ledger, prefix: string, pass: Pass): Pr
   await table.write([{ put: { ...passKey(prefix), ...pass } }])
 }
 
-/** Notes that something is done for a version of a key. @returns false where it was, less than `ms` ago */
-export async function oncePer(ledger: Ledger, what: string, key: string, versionId: string, ms: number) {
-  const now = ledger.now().getTime()
-  const item = { pk: PK, sk: `ONCE#${what}#${keyHash(key)}#${versionId}`, key, again: now + ms }
-  return await ledger.table.write([
-    {
-      put: { ...item, expiresAt: expiresAt(ledger, 2) },
-      when: [{ attribute: 'again', is: 'absentOrLess', to: now }],
-    },
+/** A version of a key that `unzip` was sent, and when it may be sent it again, in epoch milliseconds. */
+export type Sent = { key: string; versionId: string; again: number }
+
+const SENT = 'SENT#'
+const sentKey = ({ key, versionId }: Pick<Sent, 'key' | 'versionId'>): ItemKey => ({
+  pk: PK,
+  sk: `${SENT}${keyHash(key)}#${versionId}`,
+})
+
+/** @returns false where it was sent less than `ms` ago */
+export async function noteSent({ table, now }: Ledger, key: string, versionId: string, ms: number): Promise<boolean> {
+  const at = now().getTime()
+  const sent: Sent = { key, versionId, again: at + ms }
+  return await table.write([
+    { put: { ...sentKey(sent), ...sent }, when: [{ attribute: 'again', is: 'absentOrLess', to: at + 1 }] },
   ])
+}
+
+export async function sentOnes({ table }: Ledger): Promise<Sent[]> {
+  return (await table.query(PK, SENT)) as unknown as Sent[]
+}
+
+export async function forgetSent({ table }: Ledger, sent: Sent): Promise<void> {
+  await table.write([{ delete: sentKey(sent), when: [{ attribute: 'again', is: 'equal', to: sent.again }] }])
 }
 
 /** When a dead-letter queue was looked into last, and how many messages it had. Epoch milliseconds. */

@@ -6,7 +6,7 @@ import { LIVE } from '../ledger/causes.ts'
 import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { hasEnded, type Run } from '../ledger/run.ts'
-import { oncePer, type Pass, passOf, putPass } from '../ledger/sweeps.ts'
+import { forgetSent, noteSent, type Pass, passOf, putPass, sentOnes } from '../ledger/sweeps.ts'
 import type { Swept } from './sweep.ts'
 
 /** Where landings are: what `unzip` hears of, and what `convert` does. */
@@ -37,6 +37,11 @@ export type LandingsDeps = {
 export async function sweepLandings(deps: LandingsDeps): Promise<{ swept: Swept[]; errors: unknown[] }> {
   const swept: Swept[] = []
   const errors: unknown[] = []
+  try {
+    for (const did of await sendAgain(deps)) swept.push(did)
+  } catch (error) {
+    errors.push(error)
+  }
   for (const prefix of PREFIXES) {
     try {
       const page = await sweepPage(deps, prefix)
@@ -47,6 +52,20 @@ export async function sweepLandings(deps: LandingsDeps): Promise<{ swept: Swept[
     }
   }
   return { swept, errors }
+}
+
+/** What was sent and is in nobody's hands is sent again: the pass has gone by. */
+async function sendAgain(deps: LandingsDeps): Promise<Swept[]> {
+  const { ledger, objects, rawBucket } = deps
+  const swept: Swept[] = []
+  for (const sent of await sentOnes(ledger)) {
+    if (ledger.now().getTime() < sent.again) continue
+    const current = await objects.head(rawBucket, sent.key)
+    const did = current?.versionId === sent.versionId ? await lookUp(deps, { key: sent.key, ...current }) : undefined
+    if (did) swept.push(did)
+    else await forgetSent(ledger, sent)
+  }
+  return swept
 }
 
 async function sweepPage(deps: LandingsDeps, prefix: string): Promise<{ swept: Swept[]; errors: unknown[] }> {
@@ -119,13 +138,13 @@ async function lookUp(deps: LandingsDeps, { key, etag, modified }: Listed): Prom
   if (!current) return undefined
   const mine = runs.filter(({ versionId }) => versionId === current.versionId)
   if (mine.length > 0 && !(isZip && (await isLeft(ledger, mine)))) return undefined
-  const event = eventOf(rawBucket, key, current, isZip ? (await ledger.head(source))?.landedAt : undefined)
+  const event = eventOf(rawBucket, key, current)
   const about = { key, runId: runIdOf(key, current.versionId, LIVE) }
   if (!isZip) {
     await deps.take(event)
     return { dataset, stage: 'convert', did: 'took in a file whose event did not come', ...about }
   }
-  if (!(await oncePer(ledger, 'SENT', key, current.versionId, SEND_AGAIN_MS))) return undefined
+  if (!(await noteSent(ledger, key, current.versionId, SEND_AGAIN_MS))) return undefined
   await deps.send(event)
   return {
     dataset,
@@ -145,14 +164,10 @@ async function isLeft(ledger: Ledger, runs: Run[]): Promise<boolean> {
 }
 
 /** As S3 would have told of it, but for its order among the events of the key, which only S3 knows. */
-function eventOf(
-  bucket: string,
-  key: string,
-  { versionId, etag, bytes, modified }: ObjectHead,
-  notBefore: string | undefined,
-): S3ObjectEvent {
-  // It is the current version: it must not seem older than one whose upload began later and was quicker.
-  const time = [modified.toISOString(), notBefore ?? ''].sort().at(-1) ?? ''
+function eventOf(bucket: string, key: string, { versionId, etag, bytes, modified }: ObjectHead): S3ObjectEvent {
+  // S3 dates to the second. Of two zips of one second, what is still there is mostly what the newer one, which was taken in and
+  // archived, has uncovered.
+  const time = key.startsWith('landing/') ? instant(modified.getTime() - 1) : modified.toISOString()
   return {
     source: 'aws.s3',
     'detail-type': 'Object Created',

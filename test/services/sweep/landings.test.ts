@@ -87,17 +87,18 @@ describe('a landing whose event never came', () => {
     expect(world.runs()).toHaveLength(3)
   })
 
-  it('of a zip whose upload began before the version that it replaces landed, is not taken for the older one', async () => {
+  it('of an older version of a zip, which the newer one uncovered when it was archived, brings nothing back', async () => {
     const world = new World()
-    world.clock.advance(3_600_000)
-    world.land('landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,1') }))
+    landUntold(world, 'landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,1') }))
+    world.land('landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,2') }))
     await world.untilQuiet()
-    // S3 dates an object by when its upload began.
-    world.clock.advance(-600_000)
-    landUntold(world, 'landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,2') }))
-    expect(await next(world, 600_000 + onItsWayMs())).toHaveLength(1)
+    expect(await next(world, onItsWayMs())).toEqual([`landing/sales/z.zip ${SENT}`])
     await world.untilQuiet()
     expect(world.rows()).toEqual(['Chad,2'])
+    expect(world.runs().filter(({ kind }) => kind === 'zip')).toMatchObject([
+      { state: 'extracted' },
+      { state: 'superseded' },
+    ])
   })
 
   it('of a file that was days on its way into the bucket is found by the pass of the day', async () => {
@@ -141,6 +142,19 @@ describe('a zip that unzip has been sent', () => {
     await next(world, onItsWayMs())
     for (let minute = 0; minute < 59; minute++) expect(await next(world)).toEqual([])
     expect(world.messages).toHaveLength(1)
+  })
+
+  it('and whose message was purged, is sent again in an hour', async () => {
+    const world = new World()
+    landUntold(world, 'landing/sales/z.zip', await zipOf({ 'a.csv': csv('Chad,1') }))
+    await next(world, onItsWayMs())
+    world.messages.length = 0
+    expect(await next(world, 3_599_999)).toEqual([])
+    expect(await next(world, 1)).toEqual([`landing/sales/z.zip ${SENT}`])
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Chad,1'])
+    await next(world, 3_600_000)
+    expect(await world.table.query('SWEEP', 'SENT#')).toEqual([])
   })
 
   it('and whose message was purged when its extraction had begun, is sent again within a day', async () => {
