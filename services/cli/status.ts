@@ -130,7 +130,7 @@ function mendedTable({ mended }: Status): string {
       key ? `${did}: ${visible(key)}` : visible(did),
     ])
   const more = mended.length > NAMED ? '\n… and more: landfall status --json, and the log of the sweep' : ''
-  return `What the sweep mended in the last 24 hours:\n${table([['at (UTC)', 'stage', 'dataset', 'did'], ...rows])}${more}`
+  return `Mended by the sweep, or found missing, in the last 24 hours:\n${table([['at (UTC)', 'stage', 'dataset', 'did'], ...rows])}${more}`
 }
 
 function troubledTable({ troubled }: Status): string {

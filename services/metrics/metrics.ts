@@ -18,7 +18,7 @@ export const METRICS = {
   LandedToQueryable: { unit: 'Milliseconds', by: [] },
   /** Files that failed because their job did. */
   JobFailures: { unit: 'Count', by: [] },
-  /** Files whose books did not balance. */
+  /** Files whose books did not balance, and objects of the table that someone else deleted. */
   BalanceFailures: { unit: 'Count', by: [] },
   /** Since the file was registered that waits longest for a job or a crawl. Absent while none waits. */
   QueueAge: { unit: 'Seconds', by: ['stage'] },

@@ -67,7 +67,7 @@ export type Status = {
   overdue: OverdueFile[]
   /** Replays, started in the 24 hours, whose name addresses no stage. */
   unheard: Replay[]
-  /** What the sweep mended in the 24 hours, newest first, at most `MOST_MENDS`. */
+  /** What the sweep mended, and what was found missing, in the 24 hours, newest first, at most `MOST_MENDS`. */
   mended: Mend[]
   /** False where there were more runs than are counted: then those of the 24 hours are the newest `counted`. */
   complete: boolean

@@ -69,7 +69,7 @@ describe('lost events of every kind, in the middle of everything', () => {
       } catch (error) {
         throw new Error(`SEED=${seed} SCHEDULES=1: ${(error as Error).message}`, { cause: error })
       }
-  }, 60_000)
+  }, 60_000 + SCHEDULES * 200)
 })
 
 describe('the catalog', () => {
