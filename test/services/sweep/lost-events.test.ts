@@ -62,14 +62,18 @@ async function play(seed: number): Promise<void> {
 }
 
 describe('lost events of every kind, in the middle of everything', () => {
-  it(`end in the table of the latest versions, whichever they are (${SCHEDULES} schedules)`, async () => {
-    for (let seed = FIRST; seed < FIRST + SCHEDULES; seed++)
-      try {
-        await play(seed)
-      } catch (error) {
-        throw new Error(`SEED=${seed} SCHEDULES=1: ${(error as Error).message}`, { cause: error })
-      }
-  }, 60_000 + SCHEDULES * 200)
+  it(
+    `end in the table of the latest versions, whichever they are (${SCHEDULES} schedules)`,
+    async () => {
+      for (let seed = FIRST; seed < FIRST + SCHEDULES; seed++)
+        try {
+          await play(seed)
+        } catch (error) {
+          throw new Error(`SEED=${seed} SCHEDULES=1: ${(error as Error).message}`, { cause: error })
+        }
+    },
+    60_000 + SCHEDULES * 200,
+  )
 })
 
 describe('the catalog', () => {
