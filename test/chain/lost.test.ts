@@ -2,12 +2,12 @@ import { DisableRuleCommand, EnableRuleCommand, EventBridgeClient, ListRulesComm
 import { SQS } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sample } from '../../events/s3-object.ts'
+import { until } from '../../infra/local/process.ts'
 import { clientConfig } from '../../infra/local/runtime.ts'
 import type { Run } from '../../services/ledger/run.ts'
 import { type Landing, land } from '../../services/operations/land.ts'
 import { findDeadLetters, sendBack } from '../../services/operations/redrive.ts'
 import { status } from '../../services/operations/status.ts'
-import { eventually } from '../infra/local/support.ts'
 import { type Denials, denials } from './denials.ts'
 import { invoke, logOf } from './functions.ts'
 import { listKeys, type Stack, sales, stack } from './stack.ts'
@@ -47,16 +47,18 @@ async function runs(): Promise<Run[]> {
   return all
 }
 
-/** Sweeps until all these keys have ended so. */
-const swept = (state: Run['state'], keys: string[]) =>
-  eventually(`${keys.join(', ')} ${state}`, async () => {
-    await invoke(chain, 'SweepFunction').catch(async (error: unknown) => {
-      console.log(JSON.stringify((await logOf(chain, 'Sweep')).lines.filter((l) => l.level === 'ERROR').slice(-1)))
-      throw error
+/** Sweeps until all these keys have ended so: after nine seconds, and the jobs of it. */
+async function swept(state: Run['state'], keys: string[]): Promise<void> {
+  const isThere = await until(async () => {
+    await invoke(chain, 'SweepFunction').catch(async (cause: unknown) => {
+      const errors = (await logOf(chain, 'Sweep')).lines.filter(({ level }) => level === 'ERROR')
+      throw new Error(`The sweep failed: ${JSON.stringify(errors.at(-1))}`, { cause })
     })
     const all = await runs()
-    return keys.every((key) => all.some((run) => run.key === key && run.state === state)) || undefined
-  })
+    return keys.every((key) => all.some((run) => run.key === key && run.state === state))
+  }, 50_000)
+  if (!isThere) throw new Error(`waited in vain for ${keys.join(', ')} to be ${state}`)
+}
 
 /** What S3 tells of it, as it is in a dead-letter queue. */
 async function eventOf({ key, versionId, bytes, landedAt }: Landing): Promise<string> {
