@@ -91,9 +91,9 @@ export class Overview extends Construct {
             true,
           ),
           graph(
-            'Failures, overdue files',
+            'Failures, overdue files, what the sweep mended',
             each((dataset) =>
-              (['JobFailures', 'BalanceFailures', 'OverdueFiles'] as const).map((name) =>
+              (['JobFailures', 'BalanceFailures', 'OverdueFiles', 'Mended'] as const).map((name) =>
                 own(name, { dataset }, { label: `${dataset} ${name}` }),
               ),
             ),

@@ -1,6 +1,7 @@
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IBucket } from 'aws-cdk-lib/aws-s3'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import type { Contract } from '../schemas/contract.ts'
 import { physicalTables } from '../schemas/locations.ts'
@@ -109,20 +110,28 @@ function retiring(scope: Construct, contracts: Contract[]): PolicyStatement[] {
 
 /**
  * Sweep does what a missed event should have done, so it may do what the stages behind the events may; it asks whether the
- * machine of a rerun that does not end still runs; and it looks for replays that no stage hears, which AWS lists for the
- * account as a whole or not at all.
+ * machine of a rerun that does not end still runs; it looks for replays that no stage hears, which AWS lists for the
+ * account as a whole or not at all; and it looks into the dead-letter queues and takes nothing out of them. A zip whose event
+ * did not come it gives to unzip, whose work it may not do.
  */
 export const sweepRights = (
   scope: Construct,
   stateful: Stateful,
   glue: Glue,
   { executionsArn }: Pick<Rerun, 'executionsArn'>,
+  { unzip, deadLetters }: { unzip: IQueue; deadLetters: IQueue[] },
 ): PolicyStatement[] => [
   ...convertRights(scope, stateful, glue),
   ...partitionRights(scope, stateful, glue),
   ...catalogRights(scope, stateful, glue),
   new PolicyStatement({ actions: ['states:DescribeExecution'], resources: [executionsArn] }),
   new PolicyStatement({ actions: ['events:ListReplays'], resources: ['*'] }),
+  objects(READ, stateful.raw, 'landing/'),
+  new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [unzip.queueArn] }),
+  new PolicyStatement({
+    actions: ['sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:ChangeMessageVisibility'],
+    resources: deadLetters.map(({ queueArn }) => queueArn),
+  }),
   ...retiring(scope, stateful.contracts),
 ]
 

@@ -1,6 +1,7 @@
 import { EventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import type { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
+import type { StageName } from './config.ts'
 import { type StageFunctionProps, stageFunction } from './function.ts'
 import { deadLetters, workQueue } from './queue.ts'
 import { Rule } from './rule.ts'
@@ -14,6 +15,7 @@ export interface StageProps extends StageFunctionProps {
 
 /** A stage: rules (each with a DLQ of its own) -> queue (with DLQ and alarm) -> function. */
 export class Stage extends Construct {
+  readonly name: StageName
   readonly function: LambdaFunction
   readonly queue: Queue
   readonly deadLetters: Queue
@@ -23,6 +25,7 @@ export class Stage extends Construct {
   constructor(scope: Construct, id: string, props: StageProps) {
     super(scope, id)
     const { name, config, wakesOn } = props
+    this.name = name
 
     this.deadLetters = deadLetters(this, 'DeadLetters', config, {
       says: `Stage ${name} gave up on an event. Run: landfall redrive --stage ${name} --dry-run says which and why; mend that, then send it back without --dry-run.`,

@@ -128,6 +128,11 @@ export class Stateless extends Stack {
     })
     const datasets = contracts.map(({ dataset }) => dataset)
     const rerun = new Rerun(this, 'Rerun', { config, stateful, datasets })
+    const stages = [unzip, convert, partition, catalog]
+    const dead = stages.flatMap(({ name, deadLetters, rules }) => [
+      { stage: name, queue: deadLetters },
+      ...Object.entries(rules).map(([event, rule]) => ({ stage: name, event, queue: rule.deadLetters })),
+    ])
     const sweep = new Sweep(this, 'Sweep', {
       name: 'sweep',
       config,
@@ -142,11 +147,15 @@ export class Stateless extends Stack {
         PARTITION_JOB_NAME: jobs.partition,
         CRAWLERS,
         ARCHIVE: stateful.archive.archiveArn,
+        UNZIP_QUEUE: unzip.queue.queueUrl,
+        DEAD_LETTERS: this.toJsonString(dead.map(({ queue, ...name }) => ({ ...name, url: queue.queueUrl }))),
       } satisfies Environment<typeof SweepEnv>,
-      rights: sweepRights(this, stateful, glue, rerun),
+      rights: sweepRights(this, stateful, glue, rerun, {
+        unzip: unzip.queue,
+        deadLetters: dead.map(({ queue }) => queue),
+      }),
     })
 
-    const stages = [unzip, convert, partition, catalog]
     for (const contract of contracts) new Health(this, `Health-${contract.dataset}`, { config, contract })
     const topic = config.alarms ? new AlarmTopic(this, 'Alarms', config) : undefined
     if (topic) new Overview(this, 'Overview', { datasets, stages, sweep })

@@ -2,9 +2,12 @@ import { CrawlEnded } from '../../events/crawl-ended.ts'
 import { DeliveryChanged } from '../../events/delivery-changed.ts'
 import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
 import { CatalogEnv, readEnv } from '../lambda/env.ts'
-import { on, stage, step } from '../lambda/stage.ts'
+import { logger, on, stage, step } from '../lambda/stage.ts'
 import { markDirty } from '../ledger/catalog-state.ts'
+import { noteMends } from '../ledger/sweeps.ts'
+import { write } from '../metrics/write.ts'
 import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from './catalog.ts'
+import { deletedByOthers } from './deleted.ts'
 import { endRerun } from './end-rerun.ts'
 
 const wired = (): CatalogDeps => {
@@ -22,7 +25,16 @@ const wired = (): CatalogDeps => {
 
 export const handler = stage(
   [
-    on(DeliveryChanged, (event, { replay }) => deliveryChanged(wired(), event, replay)),
+    on(DeliveryChanged, async (event, { replay }) => {
+      const deps = wired()
+      const missing = replay ? undefined : await deletedByOthers(deps, event)
+      if (missing) {
+        logger.error(missing.did, { ...missing })
+        write([{ dimensions: { dataset: missing.dataset }, values: { BalanceFailures: [1] } }])
+        await noteMends(deps.ledger, [missing])
+      }
+      return await deliveryChanged(deps, event, replay)
+    }),
     on(CrawlEnded, async ({ detail }) => {
       const deps = wired()
       const [dataset] = Object.entries(deps.crawlers).find(([, crawler]) => crawler === detail.crawlerName) ?? []

@@ -1,7 +1,7 @@
 import type { Stage } from '../../events/replay.ts'
 import type { Run, RunRef } from '../ledger/run.ts'
+import type { Letter } from '../letters/letter.ts'
 import { followReturned } from '../operations/follow-returned.ts'
-import type { Letter } from '../operations/letter.ts'
 import { type DeadQueue, type Found, findDeadLetters, type Returned, sendBack } from '../operations/redrive.ts'
 import { checkConfirmable, confirm } from './confirm.ts'
 import { EXIT, exitOf } from './exit.ts'

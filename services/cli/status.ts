@@ -49,6 +49,7 @@ export function statusText(now: Status): string {
   for (const file of now.overdue) blocks.push(warning(visible(overdueWords(file))))
   for (const { name } of now.unheard) blocks.push(warning(unheard(visible(name))))
   if (now.troubled.length > 0) blocks.push(troubledTable(now))
+  if (now.mended.length > 0) blocks.push(mendedTable(now))
   return blocks.join('\n\n')
 }
 
@@ -117,6 +118,19 @@ function queueTable({ queues }: Status): string {
   const dead = queues.some(({ dead, undelivered }) => dead + sum(undelivered) > 0)
   const hint = dead ? `\n${paint('dim', 'landfall redrive says what they are and why, and sends them back')}` : ''
   return `${table([heading, ...rows])}${hint}`
+}
+
+function mendedTable({ mended }: Status): string {
+  const rows = mended
+    .slice(0, NAMED)
+    .map(({ at, stage, dataset, did, key }) => [
+      instant(at),
+      stage,
+      visible(dataset),
+      key ? `${did}: ${visible(key)}` : visible(did),
+    ])
+  const more = mended.length > NAMED ? '\n… and more: landfall status --json, and the log of the sweep' : ''
+  return `Mended by the sweep, or found missing, in the last 24 hours:\n${table([['at (UTC)', 'stage', 'dataset', 'did'], ...rows])}${more}`
 }
 
 function troubledTable({ troubled }: Status): string {

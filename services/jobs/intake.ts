@@ -2,12 +2,13 @@ import type { z } from 'zod'
 import type { RerunAsked } from '../../events/rerun-asked.ts'
 import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import { inWords } from '../lambda/errors.ts'
-import { MAX_RECEIVES } from '../lambda/receives.ts'
+import { MAX_RECEIVES, onItsWayMs } from '../lambda/receives.ts'
 import { isMeant, isRerun, LIVE } from '../ledger/causes.ts'
 import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, supersededBy } from '../ledger/ledger.ts'
 import { fits, openRerun, type RerunFilter, type RerunRow, rowAgain, rowWithoutRun } from '../ledger/reruns.ts'
 import { hasEnded, type Landed, type Run, type SourceRef } from '../ledger/run.ts'
+import { IN_QUEUE } from '../letters/words.ts'
 import type { ObjectHead, Objects } from './objects.ts'
 
 export type IntakeDeps = { ledger: Ledger; objects: Objects; quarantineBucket: string }
@@ -127,8 +128,33 @@ export async function takeIn(
   return run
 }
 
-/** Longer than a message is tried: until then the event of what has landed is on its way. */
-const ON_ITS_WAY_MS = 15 * 60_000
+/**
+ * For whoever finds the message of an arrival given up, and no run of it: the function that should have entered it died each
+ * time, or never got it. What has a newer version, or is gone, ends as that; the rest has failed.
+ * @param how it came to be given up, in words
+ */
+export async function givenUp(deps: IntakeDeps, arrival: Arrival, kind: Run['kind'], how: string): Promise<Run> {
+  const { ledger, objects } = deps
+  const { bucket, key, cause, event } = arrival
+  const source = { dataset: datasetOf(key) ?? NO_DATASET, sourceId: sourceIdOf(key) }
+  const landed: Landed = {
+    bucket,
+    key,
+    versionId: event?.versionId ?? 'null',
+    etag: event?.etag ?? '',
+    bytes: event?.bytes ?? 0,
+    landedAt: event?.landedAt ?? ledger.instant(),
+    ...(event?.sequencer && { sequencer: event.sequencer }),
+  }
+  const message = `${key} landed, but ${how}. ${IN_QUEUE}`
+  const failed: Ending = { state: 'failed', problem: { code: NOT_TAKEN_IN, message } }
+  // A replay may be for what is kept elsewhere, and its landing has a run of its own.
+  const isNow = async () => (await objects.head(bucket, key))?.versionId
+  const ending = cause === LIVE ? fate(landed, await isNow(), arrival, await ledger.runs(source)) : undefined
+  const { run } = await ledger.register(kind, source.dataset, landed, cause, ending ?? failed)
+  if (run.state === 'refused') await recordRefusal(deps, run)
+  return run
+}
 
 /**
  * A zip whose own event nobody has handled yet: a rerun that was quicker would archive it, and uncover the version before it,
@@ -136,7 +162,7 @@ const ON_ITS_WAY_MS = 15 * 60_000
  */
 function isOnItsWay({ now }: Ledger, before: Run[], current: ObjectHead | undefined): boolean {
   if (!current || before.some(({ versionId }) => versionId === current.versionId)) return false
-  return now().getTime() - current.modified.getTime() < ON_ITS_WAY_MS
+  return now().getTime() - current.modified.getTime() < onItsWayMs()
 }
 
 /** A rerun waits for each key that it listed: one that no run will end is ended here. */
@@ -194,7 +220,7 @@ const unseen = (key: string, error: unknown): Ending => ({
   state: 'failed',
   problem: {
     code: NOT_TAKEN_IN,
-    message: `${key} landed, but could not be looked at in ${MAX_RECEIVES} attempts (${inWords(error)}). Its message is in the dead-letter queue: mend the cause and redrive it, or land the file again.`,
+    message: `${key} landed, but could not be looked at in ${MAX_RECEIVES} attempts (${inWords(error)}). ${IN_QUEUE}`,
   },
 })
 

@@ -16,6 +16,8 @@ import { Failed, TryAgain } from '../lambda/errors.ts'
 
 export type ObjectHead = { versionId: string; etag: string; bytes: number; modified: Date }
 export type ListedObject = { key: string; etag: string; bytes: number }
+/** A page of a listing, by key. */
+export type ListedPage = { objects: (ListedObject & { modified: Date })[]; more: boolean }
 export type CopySource = { bucket: string; key: string; etag: string; versionId?: string; bytes: number }
 
 /** What stages need of S3. Copies and deletes name the version or ETag that they mean. */
@@ -29,6 +31,8 @@ export interface Objects {
   remove(bucket: string, keys: string[]): Promise<void>
   removeVersion(bucket: string, key: string, versionId: string): Promise<void>
   list(bucket: string, prefix: string): Promise<ListedObject[]>
+  /** The first keys after `after`, at most 1,000. */
+  page(bucket: string, prefix: string, after?: string): Promise<ListedPage>
   /** Names directly below `prefix` (which ends in `/`), without the slash. */
   folders(bucket: string, prefix: string): Promise<string[]>
 }
@@ -158,6 +162,19 @@ export class S3Objects implements Objects {
         objects.push({ key: Key, etag: unquoted(ETag), bytes: Size })
     }
     return objects
+  }
+
+  async page(bucket: string, prefix: string, after?: string): Promise<ListedPage> {
+    const { Contents = [], IsTruncated } = await this.#s3.send(
+      new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, StartAfter: after }),
+    )
+    const objects = Contents.map(({ Key = '', ETag, Size = 0, LastModified = new Date(0) }) => ({
+      key: Key,
+      etag: unquoted(ETag),
+      bytes: Size,
+      modified: LastModified,
+    }))
+    return { objects, more: IsTruncated === true }
   }
 
   async folders(bucket: string, prefix: string): Promise<string[]> {

@@ -3,6 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
 import { GlueClient } from '@aws-sdk/client-glue'
 import { DescribeExecutionCommand, ExecutionDoesNotExist, SFNClient } from '@aws-sdk/client-sfn'
+import { SQSClient } from '@aws-sdk/client-sqs'
 import { XRayClient } from '@aws-sdk/client-xray'
 import { loadContracts } from '../../schemas/contract.ts'
 import { putEvents } from '../events/put.ts'
@@ -41,6 +42,7 @@ const events = once(() => traced(new EventBridgeClient()))
 export const put = once(() => putEvents(events()))
 export const archives = (archive: string) => new EventBridgeArchives(events(), archive)
 export const sendSegments = once(() => sendTo(traced(new XRayClient(IMPATIENT))))
+export const sqs = once(() => traced(new SQSClient()))
 const sfn = once(() => traced(new SFNClient()))
 /** Whether an execution of a state machine is still at work. One that AWS has forgotten is not. */
 export async function executionRuns(executionArn: string): Promise<boolean> {

@@ -8,6 +8,10 @@ const books = { LEDGER_TABLE: name, RAW_BUCKET: name }
 /** `{"sales": "<crawler name>"}`, as JSON. */
 const crawlers = z.string().transform((text) => z.record(z.string(), name).parse(JSON.parse(text)))
 
+const deadLetters = z
+  .string()
+  .transform((text) => z.array(z.object({ stage: name, event: name.optional(), url: name })).parse(JSON.parse(text)))
+
 /** Environment of each function: the handler reads it, CDK's `environment` is typed from its keys. */
 export const UnzipEnv = z.object({
   ...books,
@@ -48,6 +52,10 @@ export const SweepEnv = z.object({
   CRAWLERS: crawlers,
   /** ARN of the archive of object events. */
   ARCHIVE: name,
+  /** URL of unzip's queue. */
+  UNZIP_QUEUE: name,
+  /** `[{"stage": "unzip", "event": "ZipLanded", "url": …}]`, as JSON: the dead-letter queues of the stages, and with `event` of their rules. */
+  DEAD_LETTERS: deadLetters,
 })
 
 /** What of it tracing needs; `TRACE_SAMPLING` is the share of runs that are traced. */

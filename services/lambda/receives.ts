@@ -14,6 +14,9 @@ const firstSeconds = () => Number(process.env.LANDFALL_RETRY_SECONDS ?? 5)
 export const backoff = (receives: number): number =>
   Math.round(firstSeconds() * 4 ** Math.min(receives - 1, MAX_RECEIVES - 2))
 
+/** Longer than a message is tried, 15 minutes: until then, what it tells is on its way. */
+export const onItsWayMs = (): number => firstSeconds() * 180_000
+
 /** From a message's first receive to its last. What AWS refuses for so long is not refused by a right on its way. */
 export const patienceMs = (): number =>
   Array.from({ length: MAX_RECEIVES - 1 }, (_, i) => backoff(i + 1) * 1000).reduce((a, b) => a + b, 0)

@@ -18,7 +18,7 @@ export const METRICS = {
   LandedToQueryable: { unit: 'Milliseconds', by: [] },
   /** Files that failed because their job did. */
   JobFailures: { unit: 'Count', by: [] },
-  /** Files whose books did not balance. */
+  /** Files whose books did not balance, and objects of the table that someone else deleted. */
   BalanceFailures: { unit: 'Count', by: [] },
   /** Since the file was registered that waits longest for a job or a crawl. Absent while none waits. */
   QueueAge: { unit: 'Seconds', by: ['stage'] },
@@ -28,6 +28,8 @@ export const METRICS = {
   CatalogBehind: { unit: 'Count', by: [] },
   /** Expected files that did not come, or came too small: once each. */
   OverdueFiles: { unit: 'Count', by: [] },
+  /** What the sweep put right: lost events, ends that nobody heard, dead letters without a run, partitions that nobody told of. */
+  Mended: { unit: 'Count', by: [] },
 } as const satisfies Record<string, { unit: 'Count' | 'Bytes' | 'Seconds' | 'Milliseconds'; by: readonly string[] }>
 
 export type MetricName = keyof typeof METRICS

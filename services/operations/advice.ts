@@ -1,7 +1,7 @@
 import type { Problem, Run } from '../ledger/run.ts'
 
 const ZIP_AGAIN = 'Make the zip again from its files and land it under the same key.'
-const REDRIVE = 'landfall redrive then sends it back'
+const REDRIVE = 'landfall redrive sends it back'
 const NOT_STARTED =
   "Glue refuses to start the job, mostly for a right that its stage's role lacks: its message names it. Deploy the right: it is tried again each minute, and needs no landing; landfall redrive tries it at once."
 const LOGS = "Read the job run's log, mend the cause, and land the file again; nothing of this version was published."
@@ -49,8 +49,8 @@ export const ADVICE: Record<string, string> = {
   ratio_too_high: "Ask whether it is a zip bomb. If it is not, raise the contract's limits.maxRatio.",
   no_csv_member: 'Put the CSVs into the zip, with names that end in .csv.',
 
-  not_taken_in: `Its event is in the dead-letter queue of its stage. Mend the cause that its message names; ${REDRIVE}.`,
-  unzip_failed: `Its event is in the dead-letter queue of unzip. Mend the cause that the logs name; ${REDRIVE}.`,
+  not_taken_in: `Mend the cause that its message names. Its event is among the dead letters of its stage for 14 days: ${REDRIVE}. After that, land it again, or run it again with --only failed.`,
+  unzip_failed: `Mend the cause that the logs name. Its event is among the dead letters of unzip for 14 days: ${REDRIVE}. After that, land it again, or run it again with --only failed.`,
   convert_job_failed: LOGS,
   partition_job_failed: LOGS,
   rerun_lost: `Its event was lost on its way, or died: look with landfall redrive, or start the rerun again.`,

@@ -1,7 +1,7 @@
-import { parseS3, publishedKeys } from '../jobs/publish.ts'
-import { type DeliveryKey, datasetOf, parseDeliveryKey, parseProcessingKey, sourceIdOf } from '../ledger/ids.ts'
-import type { Ledger } from '../ledger/ledger.ts'
-import { ID_START, type Run, type SourceRef } from '../ledger/run.ts'
+import { runDelivered } from '../jobs/delivered.ts'
+import { parseS3 } from '../jobs/publish.ts'
+import { datasetOf, parseProcessingKey, sourceIdOf } from '../ledger/ids.ts'
+import { ID_START, type Run } from '../ledger/run.ts'
 import type { Landfall } from './connect.ts'
 
 export type Books = Pick<Landfall, 'ledger' | 'datasets' | 'rawBucket' | 'processingBucket' | 'deliveryBucket'>
@@ -56,29 +56,10 @@ async function byUri(books: Books, uri: string): Promise<Run> {
   )
 }
 
-/** The run that an object of the delivery zone is of: of those now in the table, or of a version that people are switched from. */
-export async function runDelivered(ledger: Ledger, key: string): Promise<Run | undefined> {
-  const at = parseDeliveryKey(key)
-  return at && (await deliveredBy(ledger, at))
-}
-
 async function byDelivered({ ledger }: Books, key: string): Promise<Run> {
   const run = await runDelivered(ledger, key)
   if (run) return run
   throw new NoSuchRun(`${key} of the delivery bucket is of no source whose rows the ledger has in the table now.`)
-}
-
-/** Of a version that people are being switched from, what is still there is of the last run that was published under it. */
-async function deliveredBy(ledger: Ledger, at: DeliveryKey): Promise<Run | undefined> {
-  const { dataset, sourceId, version } = at
-  const source: SourceRef = { dataset, sourceId }
-  const head = await ledger.head(source)
-  if ((head?.deliveryVersion ?? 1) === version)
-    return head?.deliveryRun === undefined ? undefined : await ledger.run({ ...source, runId: head.deliveryRun })
-  const runs = (await ledger.runs(source)).filter(({ contractVersion = 1 }) => contractVersion === version)
-  for (const run of runs.sort((a, b) => b.seq - a.seq))
-    if ((await publishedKeys(ledger, run, 'delivery')).length > 0) return run
-  return undefined
 }
 
 async function byKey({ ledger }: Books, text: string): Promise<Run> {

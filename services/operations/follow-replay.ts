@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pMap from 'p-map'
 import { addressedStage } from '../../events/replay.ts'
 import type { Replay } from '../jobs/archives.ts'
-import { patienceMs } from '../lambda/receives.ts'
+import { onItsWayMs, patienceMs } from '../lambda/receives.ts'
 import { catalogState } from '../ledger/catalog-state.ts'
 import { causedRuns, type ReplayedTable, replayedTables, type Skipped, skippedEvents } from '../ledger/causes.ts'
 import { hasEnded, type Run, type RunRef } from '../ledger/run.ts'
@@ -46,9 +46,6 @@ export type ReplayOutcome = {
 
 type Deps = Pick<Landfall, 'ledger' | 'archives' | 'queues' | 'depth' | 'depthLag'>
 
-/** Longer than a message is tried: one of a replay that is over by then has been read, or is in the dead-letter queue. */
-const PATIENCE_MS = 15 * 60_000
-
 /**
  * Watches a replay until EventBridge has ended it and all that came of it has ended.
  *
@@ -61,7 +58,7 @@ const PATIENCE_MS = 15 * 60_000
  */
 export async function followReplay(landfall: Deps, name: string, options: FollowReplayOptions = {}) {
   const { ledger, archives } = landfall
-  const { onProgress, onChange, signal, quiet = landfall.depthLag, patience = PATIENCE_MS } = options
+  const { onProgress, onChange, signal, quiet = landfall.depthLag, patience = onItsWayMs() } = options
   const { poll = Math.min(1000, landfall.depthLag / 10) } = options
   const stage = addressedStage(name) ?? ''
   const read = whenRead(landfall, quiet)

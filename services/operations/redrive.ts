@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { STAGES, type Stage } from '../../events/replay.ts'
 import { inWords } from '../lambda/errors.ts'
+import type { Move } from '../letters/dead-letters.ts'
+import { type Letter, readLetter } from '../letters/letter.ts'
 import type { Landfall } from './connect.ts'
-import type { Move } from './dead-letters.ts'
 import type { Books } from './find-run.ts'
-import { type Letter, readLetter } from './letter.ts'
 
 /** What is in one dead-letter queue: what a stage gave up on, or with `event`, what EventBridge could not hand to it. */
 export type DeadQueue = {

@@ -5,6 +5,7 @@ import { catalogState } from '../ledger/catalog-state.ts'
 import { type OverdueFile, overdueFiles } from '../ledger/expected.ts'
 import { type Queued, queuePk } from '../ledger/queue.ts'
 import { hasEnded, type Run } from '../ledger/run.ts'
+import { type Mend, mends } from '../ledger/sweeps.ts'
 import type { Landfall } from './connect.ts'
 import { stageOf } from './outcome.ts'
 
@@ -66,6 +67,8 @@ export type Status = {
   overdue: OverdueFile[]
   /** Replays, started in the 24 hours, whose name addresses no stage. */
   unheard: Replay[]
+  /** What the sweep mended, and what was found missing, in the 24 hours, newest first, at most `MOST_MENDS`. */
+  mended: Mend[]
   /** False where there were more runs than are counted: then those of the 24 hours are the newest `counted`. */
   complete: boolean
   counted: number
@@ -74,6 +77,7 @@ export type Status = {
 const DAY_MS = 24 * 3_600_000
 /** Runs of a day that are counted, and waiting ones of a queue. */
 const MOST = 10_000
+const MOST_MENDS = 50
 const NO_RUNS = { open: 0, extracted: 0, delivered: 0, refused: 0, failed: 0, superseded: 0 }
 
 type Deps = Pick<Landfall, 'ledger' | 'listing' | 'datasets' | 'queues' | 'depth' | 'archives'>
@@ -90,12 +94,13 @@ export async function status(deps: Deps, most = MOST): Promise<Status> {
     day.push(run)
   }
   const datasets = [...new Set([...deps.datasets, ...day.map(({ dataset }) => dataset)])].sort()
-  const [stages, perDataset, queues, replays, overdue] = await Promise.all([
+  const [stages, perDataset, queues, replays, overdue, mended] = await Promise.all([
     Promise.all(datasets.flatMap((dataset) => STAGES.map((stage) => stageStatus(deps, stage, dataset, day)))),
     Promise.all(datasets.map((dataset) => datasetStatus(deps, dataset, day))),
     queueStatus(deps),
     deps.archives.replays(),
     Promise.all(datasets.map((dataset) => overdueFiles(deps.ledger, dataset))),
+    mends(deps.ledger, MOST_MENDS),
   ])
   const troubled = day.filter(({ state }) => state === 'refused' || state === 'failed')
   return {
@@ -107,6 +112,7 @@ export async function status(deps: Deps, most = MOST): Promise<Status> {
     troubled,
     overdue: overdue.flat(),
     unheard: replays.filter(({ name, startedAt = since }) => !addressedStage(name) && startedAt >= since),
+    mended: mended.filter(({ at }) => at >= since),
     complete,
     counted: day.length,
   }

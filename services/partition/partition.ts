@@ -6,6 +6,7 @@ import { endRun, NotYet } from '../jobs/fail.ts'
 import { LOCK_MS, outdated, type PublishDeps, publish, publishedKeys } from '../jobs/publish.ts'
 import type { ExecutedPlan, JobTimes } from '../jobs/settle.ts'
 import { Failed } from '../lambda/errors.ts'
+import { onItsWayMs } from '../lambda/receives.ts'
 import { whilePublishing } from '../ledger/catalog-state.ts'
 import { isMeant, noteSkipped } from '../ledger/causes.ts'
 import { deliveryKey, parseProcessingKey, processingPrefix } from '../ledger/ids.ts'
@@ -19,9 +20,6 @@ export type PartitionDeps = PublishDeps & {
   processingBucket: string
   deliveryBucket: string
 }
-
-/** Longer than a message is tried: until then its event is on its way. */
-const OVERDUE_MS = 15 * 60_000
 
 /** The N parts of a run, in order, or undefined while some are missing. A listing decides, whatever the ledger says. */
 export async function partsOf(
@@ -137,7 +135,7 @@ export async function queueOverdue(deps: PartitionDeps, dataset: string): Promis
   const { ledger } = deps
   let queued = 0
   for (const { pk, sk, sourceId, runId, since } of await ledger.table.query(duePk(dataset), 'ITEM#')) {
-    if (ledger.now().getTime() - Number(since) < OVERDUE_MS) continue
+    if (ledger.now().getTime() - Number(since) < onItsWayMs()) continue
     const run = await ledger.run({ dataset, sourceId: String(sourceId), runId: String(runId) })
     if (run?.state === 'converted' && run.spanPartition === undefined) {
       if (await partsOf(deps, run)) {

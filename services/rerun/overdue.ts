@@ -1,5 +1,6 @@
 import pMap from 'p-map'
 import { inWords } from '../lambda/errors.ts'
+import { onItsWayMs } from '../lambda/receives.ts'
 import { sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import {
@@ -14,8 +15,6 @@ import {
 } from '../ledger/reruns.ts'
 import { hasEnded } from '../ledger/run.ts'
 
-/** Longer than a message is tried: a CSV's event that waits no longer than this is on its way. */
-const OVERDUE_MS = 15 * 60_000
 /** Of one minute; taking one up is a few calls. The next minute goes on. */
 const MOST_TAKEN = 500
 
@@ -63,7 +62,7 @@ export async function sweepRerun(deps: OverdueDeps, dataset: string): Promise<st
   return did.length > 0 ? did.join('; ') : undefined
 }
 
-const isLate = (ledger: Ledger, since: string) => ledger.now().getTime() - Date.parse(since) >= OVERDUE_MS
+const isLate = (ledger: Ledger, since: string) => ledger.now().getTime() - Date.parse(since) >= onItsWayMs()
 
 /**
  * A zip waits in its queue for those before it, each of which may take minutes. Only when none of them is at work, and

@@ -18,10 +18,13 @@ import { readEnv, SweepEnv } from '../lambda/env.ts'
 import { isRefusal } from '../lambda/errors.ts'
 import { logger, scheduled } from '../lambda/stage.ts'
 import type { OpenRerun } from '../ledger/reruns.ts'
+import { noteMends } from '../ledger/sweeps.ts'
+import { mendedEntries } from '../metrics/mended.ts'
 import { waitingEntries } from '../metrics/waiting.ts'
 import { write } from '../metrics/write.ts'
 import { queueOverdue } from '../partition/partition.ts'
 import { partitionStage } from '../partition/stage.ts'
+import { reconcile } from './reconcile.ts'
 import { unheardReplays } from './replays.ts'
 import { sweep } from './sweep.ts'
 
@@ -46,8 +49,12 @@ export const handler = scheduled(async () => {
       await csvLanded(convert.deps, { bucket: env.RAW_BUCKET, key, cause: rerun, filter: { only, since } })
     },
   }
+  // First, so that what they find is dispatched at once.
+  const found = await reconcile(env, convert)
   const { swept, waits, errors } = await sweep(stages, catalog, [...contracts().keys()], reruns)
-  for (const did of swept) logger.warn('The sweep mended what a lost wake-up left', did)
+  const mended = [...found.swept, ...swept]
+  for (const did of mended) logger.warn('The sweep mended what a lost wake-up left', did)
+  for (const why of found.told) logger.warn(why.did, why)
   for (const why of waits) logger.info('The sweep leaves it to the next', why)
   const also = async (what: string, work: () => Promise<void>) => {
     try {
@@ -58,6 +65,11 @@ export const handler = scheduled(async () => {
       else logger.info(`The sweep leaves ${what} to the next`, { error: error as Error })
     }
   }
+  for (const error of found.errors) await also('what landed, and the dead letters,', () => Promise.reject(error))
+  await also('what it mended', async () => {
+    write(mendedEntries(mended, contracts()))
+    await noteMends(catalog.ledger, mended)
+  })
   await also('replays', async () => {
     const replays = () => archives(env.ARCHIVE).replays()
     for (const words of await unheardReplays({ ledger: catalog.ledger, replays })) logger.warn(words)
@@ -72,5 +84,7 @@ export const handler = scheduled(async () => {
     await also(`what ${dataset} expects`, async () => tellSeen(telling, await lookForOverdue(expected, contract)))
     await also(`how long ${dataset} waits`, async () => write(await waitingEntries(catalog.ledger, dataset)))
   }
+  // What is thrown is logged without its parts.
+  for (const error of errors) logger.error('A check of the sweep failed', { error: error as Error })
   if (errors.length > 0) throw new AggregateError(errors, `The sweep could not finish ${errors.length} of its checks`)
 })

@@ -1,15 +1,19 @@
 import type { CatalogDeps } from '../catalog/catalog.ts'
-import { crawlEnded, wake } from '../catalog/catalog.ts'
+import { compare, crawlEnded, wake } from '../catalog/catalog.ts'
 import { endRerun } from '../catalog/end-rerun.ts'
 import { type RetireDeps, retire } from '../catalog/retire.ts'
 import { type DispatchDeps, dispatch, release } from '../jobs/dispatch.ts'
 import { readSlot, type SettleStage, settle } from '../jobs/settle.ts'
 import { LandfallError } from '../lambda/errors.ts'
-import { catalogState } from '../ledger/catalog-state.ts'
+import { catalogState, isPublishing } from '../ledger/catalog-state.ts'
+import { comparedAt, type Mend, noteCompared } from '../ledger/sweeps.ts'
 import { type OverdueDeps, sweepRerun } from '../rerun/overdue.ts'
 
 /** Glue may report a crawl's end late, or never: one that was started this long ago is looked at. */
 const CRAWL_DOUBT_MS = 30_000
+
+/** How often a table is compared with its zone though nobody told of a change: of what was lost, or done by hand. */
+export const COMPARE_EVERY_MS = 3_600_000
 
 export type Sweepable = {
   deps: DispatchDeps
@@ -18,7 +22,7 @@ export type Sweepable = {
   overdue?: (dataset: string) => Promise<number>
 }
 export type Reruns = Omit<OverdueDeps, 'ledger'>
-export type Swept = { dataset: string; stage: string; did: string }
+export type Swept = Omit<Mend, 'at'>
 
 /** Every wake-up is a hint, and the sweep is the one that always comes: the same dispatch, settle and wake, each minute. */
 export async function sweep(
@@ -59,6 +63,7 @@ export async function sweep(
       const result = await wake(catalog, dataset, 0)
       return result === 'crawling' ? 'started the crawler' : result === 'settled' ? 'settled waiting runs' : undefined
     })
+    await attempt(dataset, 'catalog', () => sweepCatalog(catalog, dataset))
     await attempt(dataset, 'catalog', () => retire(catalog, dataset))
     await attempt(dataset, 'rerun', async () => {
       const closed = await endRerun(catalog, dataset)
@@ -81,6 +86,22 @@ async function sweepLease({ deps, stage }: Sweepable, dataset: string): Promise<
     ? await deps.glue.job(stage.jobName, slot.jobRunId)
     : await deps.glue.jobByManifest(stage.jobName, slot.manifest)
   return (await settle(deps, stage, dataset, slot.batch, status)) ? `settled batch ${slot.batch}` : undefined
+}
+
+/** Partitions of which no event told: their own was lost, or a person took them out of the catalog, or their objects out of the zone. */
+async function sweepCatalog(catalog: CatalogDeps, dataset: string): Promise<string | undefined> {
+  const { ledger } = catalog
+  const now = ledger.now().getTime()
+  const at = await comparedAt(ledger, dataset)
+  if (at !== undefined && now - at < COMPARE_EVERY_MS) return undefined
+  const { dirty, crawled, crawlUntil } = await catalogState(ledger, dataset)
+  // What is known of will be compared in its turn.
+  if (dirty > crawled || crawlUntil !== undefined || (await isPublishing(ledger, dataset))) return undefined
+  const { add, drop } = await compare(catalog, dataset)
+  await noteCompared(ledger, dataset)
+  if (add.length + drop.length === 0) return undefined
+  const few = [...add.map(({ value }) => value), ...drop].slice(0, 5).join(', ')
+  return `compared the catalog with the zone: added ${add.length} partitions and took out ${drop.length}, of which nobody had told (${few})`
 }
 
 async function sweepCrawl(catalog: CatalogDeps, dataset: string): Promise<string | undefined> {

@@ -11,6 +11,7 @@ import { type Ending, type Ledger, landedSince, withdrawn } from '../ledger/ledg
 import { forgetLines, keepLines } from '../ledger/lines.ts'
 import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
 import type { Condition } from '../ledger/table.ts'
+import { IN_QUEUE } from '../letters/words.ts'
 import { extract, type Skipped } from './extract.ts'
 import { OutOfTime, type Time } from './time.ts'
 
@@ -138,7 +139,7 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
 /** @param words of the last attempt */
 const notExtracted = ({ key }: Run, words = '') => ({
   code: 'unzip_failed',
-  message: `${words && `${words} `}${key} could not be extracted in several attempts; its message is in the dead-letter queue. Redrive it when the cause is mended.`,
+  message: `${words && `${words} `}${key} could not be extracted in several attempts. ${IN_QUEUE}`,
 })
 
 /** Only `failed` is tried again by another message: a redriven one. */

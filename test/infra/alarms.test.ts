@@ -158,7 +158,7 @@ describe('the dashboard', () => {
       'Oldest event of a stage (s)',
       'Crawler: changes of delivery that it has not seen',
       'Dead letters',
-      'Failures, overdue files',
+      'Failures, overdue files, what the sweep mended',
       'Errors of functions',
     ])
   })

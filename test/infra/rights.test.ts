@@ -228,6 +228,39 @@ describe('glue', () => {
   })
 })
 
+describe('the sweep', () => {
+  const onQueues = () =>
+    rightsOf('Sweep')
+      .filter((right) => right.startsWith('sqs:'))
+      .map((right) => right.replace(/<(\w+?)[0-9A-F]{8}\.Arn>$/, '$1'))
+
+  it('may look into the dead-letter queues of stages and rules, and take nothing out of them', () => {
+    const dead = resources(template, 'AWS::SQS::Queue')
+      .map(([id]) => id.replace(/[0-9A-F]{8}$/, ''))
+      .filter((id) => id.endsWith('DeadLetters') && /^(Unzip|Convert|Partition|Catalog)/.test(id))
+    expect(dead).toHaveLength(13)
+    for (const action of ['sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:ChangeMessageVisibility'])
+      expect(
+        onQueues()
+          .filter((right) => right.startsWith(`${action} `))
+          .sort(),
+      ).toEqual(dead.map((id) => `${action} ${id}`).sort())
+  })
+
+  it('may send a message to unzip alone, whose own work it may not do', () => {
+    expect(onQueues().filter((right) => !/Attributes|Receive|Visibility/.test(right))).toEqual([
+      // Where Lambda puts the minutes in which it failed.
+      'sqs:SendMessage SweepDeadLetters',
+      'sqs:SendMessage UnzipQueue',
+    ])
+    expect(places('Sweep', 's3:PutObject').filter((place) => place.startsWith('<Raw>'))).toEqual([])
+    expect(places('Sweep', 's3:GetObject').filter((place) => place.startsWith('<Raw>'))).toEqual([
+      '<Raw>/data/',
+      '<Raw>/landing/',
+    ])
+  })
+})
+
 describe('rerun', () => {
   it('may list the raw zone, keep its own rows, ask, and run its children; it reads and writes no object', () => {
     const own = rightsOf('Rerun').filter((right) => !WITHOUT_RESOURCE.test(right.split(' ')[0] ?? ''))

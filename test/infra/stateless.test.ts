@@ -9,7 +9,7 @@ import { ZipLanded } from '../../events/zip-landed.ts'
 import { aws, laptop, STAGES } from '../../infra/config.ts'
 import { CatalogEnv, ConvertEnv, PartitionEnv, SweepEnv, UnzipEnv } from '../../services/lambda/env.ts'
 import { MAX_RECEIVES } from '../../services/lambda/receives.ts'
-import { queuesOf } from '../../services/operations/queues.ts'
+import { queuesOf } from '../../services/letters/queues.ts'
 import { list, resources, type Statement, templates, text } from './templates.ts'
 
 const { stateful, stateless, templates: both } = templates(laptop())

@@ -11,6 +11,7 @@ export const FAULTS = {
   'an event comes twice': 1_500,
   'an event comes late': 2_000,
   'an event comes hours later again': 300,
+  'the event of a landing is lost': 1_500,
   'the event of a parquet is lost': 2_000,
   'the event of a delivery is lost': 2_000,
   "a job's end is not heard": 2_500,

@@ -99,14 +99,32 @@ export const MUTATIONS: Mutation[] = [
   {
     name: 'a source that waits for the stage before is failed',
     file: `${JOBS}/settle.ts`,
-    from: 'else if (!(error instanceof NotYet)) {',
-    to: 'else {',
+    from: 'else if (!(error instanceof NotYet)) await',
+    to: 'else await',
   },
   {
     name: 'a batch that fails goes again as it was',
-    file: `${JOBS}/settle.ts`,
+    file: `${JOBS}/fail.ts`,
     from: 'if (items.length > 1 || only.half === undefined) {',
     to: 'if (items.length > 1) return\n  if (only.half === undefined) {',
+  },
+  {
+    name: 'half of a version stays where it is',
+    file: `${JOBS}/fail.ts`,
+    from: 'if (!(await stage.isHalfDone?.(run)))',
+    to: 'if (stage.isHalfDone !== null)',
+  },
+  {
+    name: 'a landing whose event is lost is not looked for',
+    file: 'services/sweep/landings.ts',
+    from: 'return !key.endsWith(',
+    to: 'return key.endsWith(',
+  },
+  {
+    name: 'nobody reads dead letters',
+    file: 'services/sweep/letters.ts',
+    from: 'if (waiting + inFlight === 0 && !last?.noted) return',
+    to: 'if (waiting + inFlight >= 0) return',
   },
   {
     name: "one source's trouble is its whole batch's",
@@ -129,7 +147,7 @@ export const MUTATIONS: Mutation[] = [
   {
     name: 'a lost event of typed rows stays lost',
     file: 'services/partition/partition.ts',
-    from: 'if (ledger.now().getTime() - Number(since) < OVERDUE_MS) continue',
+    from: 'if (ledger.now().getTime() - Number(since) < onItsWayMs()) continue',
     to: 'if (Number(since) > 0) continue',
   },
   {

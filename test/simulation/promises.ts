@@ -37,14 +37,17 @@ function table(world: World, { timeline, version }: People, isLast: boolean): st
   return wrong
 }
 
+/** What is there, and of which nobody has heard. */
+export function unheard(world: World): { key: string; versionId: string }[] {
+  const known = new Set(world.runs().map(({ key, versionId }) => `${key} ${versionId}`))
+  const current = world.objects.versions(RAW).filter((each) => each.current && !each.marker)
+  return current.filter(({ key, versionId }) => /^(landing|data)\//.test(key) && !known.has(`${key} ${versionId}`))
+}
+
 /** Nothing is lost or silent. */
 function landed(world: World, isLast: boolean): string[] {
   const runs = world.runs()
-  const known = new Set(runs.map(({ key, versionId }) => `${key} ${versionId}`))
-  const current = world.objects.versions(RAW).filter((each) => each.current && !each.marker)
-  const unknown = current.filter(
-    ({ key, versionId }) => /^(landing|data)\//.test(key) && !known.has(`${key} ${versionId}`),
-  )
+  const unknown = unheard(world)
   const open = runs.filter(({ state, endedAt }) => !RESTS.includes(state) || (isLast && endedAt === undefined))
   const silent = runs.filter(
     ({ state, problem }) => /refused|failed|superseded/.test(state) !== (problem !== undefined),

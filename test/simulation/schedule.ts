@@ -6,7 +6,7 @@ import { contract, DELIVERY, type Message, PROCESSING, RAW, STAGING, World } fro
 import { errorOf, type Fault, Faults } from './faults.ts'
 import { People } from './people.ts'
 import { type Mishap, type Outcome, type Process, Processes, type Turn } from './processes.ts'
-import { broken } from './promises.ts'
+import { broken, unheard } from './promises.ts'
 import { pick, type Random } from './random.ts'
 import { Timeline } from './timeline.ts'
 
@@ -184,7 +184,8 @@ export class Schedule {
       this.#world.messages.length === 0 &&
       this.#crawlEndsAt === undefined &&
       this.#world.idle() &&
-      this.#world.runs().every(({ state }) => hasEnded(state))
+      this.#world.runs().every(({ state }) => hasEnded(state)) &&
+      unheard(this.#world).length === 0
     if (await this.#until(rests, deadline)) return
     const open = this.#world.runs().filter(({ state }) => !hasEnded(state))
     const items = [...this.#world.table.items.values()].filter(
@@ -273,6 +274,8 @@ export class Schedule {
     if (message.kind === 'job') return this.#faults.strikes("a job's end is not heard")
     if (message.kind === 'crawl') return this.#faults.strikes("a crawl's end is not heard")
     if (message.kind !== 'object' || message.event['replay-name']) return false
+    if (message.to === 'unzip' || message.to === 'convert')
+      return this.#faults.strikes('the event of a landing is lost')
     if (message.to === 'partition') return this.#faults.strikes('the event of a parquet is lost')
     if (message.to === 'catalog') return this.#faults.strikes('the event of a delivery is lost')
     return false

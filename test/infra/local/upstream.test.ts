@@ -2,6 +2,7 @@
 
 import { Athena } from '@aws-sdk/client-athena'
 import { EventBridge } from '@aws-sdk/client-eventbridge'
+import { SQS } from '@aws-sdk/client-sqs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { clientConfig, localAccount, localRegion } from '../../../infra/local/runtime.ts'
 import {
@@ -182,6 +183,16 @@ describe('upstream MiniStack still', () => {
     const user = new EventBridge({ ...clientConfig(upstream.endpoint), credentials })
     const start = user.startReplay({ ReplayName: 'denied', ...hour, Destination: { Arn: bus } })
     await expect(start).rejects.toThrow('events:StartReplay')
+  })
+
+  it('asks for a right of its own for a batch call of SQS (sqs_batch_actions)', async () => {
+    const { QueueUrl } = await sqs.createQueue({ QueueName: 'batched' })
+    const may = [{ Effect: 'Allow', Action: 'sqs:SendMessage', Resource: '*' }]
+    const credentials = await userWith(upstream.endpoint, 'sender', may)
+    const user = new SQS({ ...clientConfig(upstream.endpoint), credentials })
+    const sent = user.sendMessageBatch({ QueueUrl, Entries: [{ Id: 'a', MessageBody: 'x' }] })
+    await expect(sent).rejects.toThrow('sqs:SendMessageBatch')
+    user.destroy()
   })
 
   it('does not know StartMessageMoveTask (sqs_move_tasks)', async () => {

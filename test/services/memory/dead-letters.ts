@@ -1,9 +1,7 @@
-import { CrawlEnded } from '../../../events/crawl-ended.ts'
-import { JobEnded } from '../../../events/job-ended.ts'
-import { RerunAsked } from '../../../events/rerun-asked.ts'
 import { S3ObjectEvent } from '../../../events/s3-object.ts'
-import type { DeadLetter, DeadLetters, Move } from '../../../services/operations/dead-letters.ts'
+import type { DeadLetter, DeadLetters, Move } from '../../../services/letters/dead-letters.ts'
 import { landfallOf } from './landfall.ts'
+import { bodyOf } from './letters.ts'
 import { type Message, RAW, World } from './world.ts'
 
 /** Queues by their url, `convert`, `convert-dead`, `convert-rule`, and moves of them, so many messages at each look. */
@@ -64,17 +62,6 @@ export class MemoryDeadLetters implements DeadLetters {
     for (const { body } of taken) this.onSent(to, body)
     return taken.length
   }
-}
-
-export function bodyOf(message: Message): string {
-  if (message.kind === 'object') return JSON.stringify(message.event)
-  if (message.kind === 'crawl') return JSON.stringify(CrawlEnded.sample('crawler'))
-  if (message.kind === 'rerun') {
-    const { bucket, key, cause, filter } = message.arrival
-    return JSON.stringify({ ...RerunAsked.sample(bucket, key), detail: { bucket, key, rerun: cause, ...filter } })
-  }
-  const sample = JobEnded.sample(message.to)
-  return JSON.stringify({ ...sample, detail: { ...sample.detail, jobRunId: message.id } })
 }
 
 /** A world in which no one may look at the raw zone until `allow`, what its people see of it, and its dead-letter queues. */

@@ -70,6 +70,7 @@ export class MemoryDynamo {
 
   #query({ ExpressionAttributeValues, ConsistentRead, Limit, ExclusiveStartKey }: QueryCommand['input']) {
     const { ':pk': pk, ':prefix': prefix } = ExpressionAttributeValues as { ':pk': string; ':prefix': string }
+    if (!pk || !prefix) throw invalid('a key attribute is empty')
     if (ExclusiveStartKey) throw new Error('The memory DynamoDB gives all in one page')
     const seen = ConsistentRead ? (this.#partitions.get(pk)?.values() ?? []) : this.#earlier(pk)
     const found = [...seen]

@@ -1,6 +1,6 @@
 import { servedVersion } from '../../../services/catalog/view.ts'
+import type { Depth } from '../../../services/letters/queues.ts'
 import type { Landfall } from '../../../services/operations/connect.ts'
-import type { Depth } from '../../../services/operations/queues.ts'
 import { MemoryArchives, ruleOf } from './archives.ts'
 import { MemoryListing } from './listing.ts'
 import { MemoryMachine } from './machine.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { S3ObjectEvent } from '../../../events/s3-object.ts'
-import type { CopySource, ListedObject, ObjectHead, Objects } from '../../../services/jobs/objects.ts'
+import type { CopySource, ListedObject, ListedPage, ObjectHead, Objects } from '../../../services/jobs/objects.ts'
 import { Failed } from '../../../services/lambda/errors.ts'
 
 type Version = { versionId: string; etag: string; body: Buffer; modified: Date; marker: boolean }
@@ -12,6 +12,8 @@ export class MemoryObjects implements Objects {
   onEvent: (event: S3ObjectEvent) => void = () => {}
   readonly #now: () => Date
   readonly #unversioned: Set<string>
+  /** Keys of a page of a listing. */
+  pageSize = 1000
   /** Newest last. */
   readonly #versions = new Map<string, Map<string, Version[]>>()
   #last = 0
@@ -99,6 +101,15 @@ export class MemoryObjects implements Objects {
       const found = this.#current(bucket, key)
       return found ? [{ key, etag: found.etag, bytes: found.body.length }] : []
     })
+  }
+
+  async page(bucket: string, prefix: string, after = ''): Promise<ListedPage> {
+    const found = this.keys(bucket, prefix).flatMap((key) => {
+      const current = this.#current(bucket, key)
+      if (!current || key <= after) return []
+      return [{ key, etag: current.etag, bytes: current.body.length, modified: current.modified }]
+    })
+    return { objects: found.slice(0, this.pageSize), more: found.length > this.pageSize }
   }
 
   async folders(bucket: string, prefix: string): Promise<string[]> {

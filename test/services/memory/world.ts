@@ -30,11 +30,14 @@ import {
   settlePartitioned,
 } from '../../../services/partition/partition.ts'
 import { closeOrLeave } from '../../../services/rerun/close.ts'
+import { sweepLandings } from '../../../services/sweep/landings.ts'
+import { sweepLetters } from '../../../services/sweep/letters.ts'
 import { type Reruns, type Swept, sweep } from '../../../services/sweep/sweep.ts'
 import { type UnzipDeps, zipLanded } from '../../../services/unzip/unzip.ts'
 import { Clock, counter } from './clock.ts'
 import { MemoryJob, rowsOf } from './engine.ts'
 import { type JobEnd, MemoryGlue } from './glue.ts'
+import { letterOf } from './letters.ts'
 import { MemoryObjects } from './objects.ts'
 import { memoryS3 } from './s3-client.ts'
 import { MemoryTable } from './table.ts'
@@ -101,6 +104,8 @@ export class World {
   /** Handed out as often as a message may be. */
   readonly deadLetters: Message[] = []
   readonly errors: unknown[] = []
+  /** What the sweep said of dead letters that need nothing. */
+  readonly told: Swept[] = []
   readonly deps: DispatchDeps & ConvertDeps & PartitionDeps & UnzipDeps & CatalogDeps
   readonly convert: SettleStage
   readonly partition: SettleStage
@@ -327,16 +332,36 @@ export class World {
     },
   }
 
+  /** The stages' dead-letter queues, as whoever may only look into them sees them. */
+  readonly letters = {
+    queues: (['unzip', 'convert', 'partition', 'catalog'] as const).map((stage) => ({ stage, url: stage })),
+    depth: async (url: string) => ({ waiting: this.deadLetters.filter(({ to }) => to === url).length, inFlight: 0 }),
+    deadLetters: {
+      peek: async (url: string, most: number) =>
+        this.deadLetters
+          .filter(({ to }) => to === url)
+          .slice(0, most)
+          .map((message) => letterOf(message, this.clock.now())),
+    },
+  }
+
   async sweep(): Promise<Swept[]> {
     const { deps } = this
     const stages = [
       { deps, stage: this.convert },
       { deps, stage: this.partition, overdue: (dataset: string) => queueOverdue(deps, dataset) },
     ]
+    const letters = await sweepLetters({ ...deps, datasets: ['sales'], ...this.letters })
+    const landings = await sweepLandings({
+      ...deps,
+      take: async (event) => void (await csvLanded(deps, arrivalOf(event, LIVE))),
+      send: async (event) => void this.messages.push({ to: 'unzip', kind: 'object', event, receives: 0 }),
+    })
     const { swept, errors } = await sweep(stages, deps, ['sales'], this.reruns)
-    this.errors.push(...errors)
+    this.errors.push(...letters.errors, ...landings.errors, ...errors)
+    this.told.push(...letters.told)
     await this.#revive()
-    return swept
+    return [...letters.swept, ...landings.swept, ...swept]
   }
 
   /** Everything that goes on by itself, and the sweep each minute, until no run is open and nothing is at work. */

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { sample } from '../../../events/s3-object.ts'
 import { followReturned } from '../../../services/operations/follow-returned.ts'
 import { findDeadLetters, sendBack } from '../../../services/operations/redrive.ts'
-import { bodyOf, worldOfDead } from '../memory/dead-letters.ts'
+import { worldOfDead } from '../memory/dead-letters.ts'
 import { csv } from '../memory/engine.ts'
+import { bodyOf } from '../memory/letters.ts'
 
 const quick = { poll: 1 }
 /** So long that a test which waited for it would be ended. */

@@ -4,8 +4,9 @@ import { JobEnded } from '../../../events/job-ended.ts'
 import { RerunAsked } from '../../../events/rerun-asked.ts'
 import { sample } from '../../../events/s3-object.ts'
 import { findDeadLetters, type Progress, sendBack } from '../../../services/operations/redrive.ts'
-import { bodyOf, worldOfDead } from '../memory/dead-letters.ts'
+import { worldOfDead } from '../memory/dead-letters.ts'
 import { csv } from '../memory/engine.ts'
+import { bodyOf } from '../memory/letters.ts'
 import { DELIVERY, PROCESSING, RAW } from '../memory/world.ts'
 
 const quick = { poll: 1, long: 0 }

@@ -3,6 +3,7 @@ import { parseContract } from '../../../schemas/contract.ts'
 import { statusText } from '../../../services/cli/status.ts'
 import { lookForOverdue } from '../../../services/expected/overdue.ts'
 import { LEASE_MS } from '../../../services/jobs/dispatch.ts'
+import { noteMends } from '../../../services/ledger/sweeps.ts'
 import { type Status, status } from '../../../services/operations/status.ts'
 import { csv } from '../memory/engine.ts'
 import { landfallOf } from '../memory/landfall.ts'
@@ -43,6 +44,26 @@ describe('status', () => {
     const now = await status(landfallOf(world))
     expect(now.overdue).toEqual([])
     expect(statusText(now)).not.toContain('was due')
+  })
+
+  it('tells what the sweep mended in the last 24 hours, newest first', async () => {
+    const world = new World()
+    await noteMends(world.books, [{ dataset: 'sales', stage: 'convert', did: 'long ago' }])
+    world.clock.advance(24 * 3_600_000 + 1)
+    await noteMends(world.books, [{ dataset: 'sales', stage: 'catalog', did: 'started the crawler' }])
+    world.clock.advance(60_000)
+    const took = { did: 'took in a file whose event did not come', key: 'data/sales/a.csv', runId: 'abcd' }
+    await noteMends(world.books, [{ dataset: 'sales', stage: 'convert', ...took }])
+    const now = await status(landfallOf(world))
+    expect(now.mended).toEqual([
+      { at: '2026-01-02T00:01:00.001Z', dataset: 'sales', stage: 'convert', ...took },
+      { at: '2026-01-02T00:00:00.001Z', dataset: 'sales', stage: 'catalog', did: 'started the crawler' },
+    ])
+    expect(statusText(now).split('\n').slice(-3)).toEqual([
+      'at (UTC)             stage    dataset  did',
+      '2026-01-02 00:01:00  convert  sales    took in a file whose event did not come: data/sales/a.csv',
+      '2026-01-02 00:00:00  catalog  sales    started the crawler',
+    ])
   })
 
   it('tells how far the catalog is behind, and of the crawl at work', async () => {

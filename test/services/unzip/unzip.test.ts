@@ -182,7 +182,7 @@ describe('the last receive', () => {
       problem: {
         code: 'unzip_failed',
         message:
-          'landing/sales/z.zip could not be extracted in several attempts; its message is in the dead-letter queue. Redrive it when the cause is mended.',
+          'landing/sales/z.zip could not be extracted in several attempts. Its message is in the dead-letter queue: mend the cause and redrive it, or land the file again.',
       },
     })
   })

@@ -9,13 +9,14 @@ import {
   type SQSClient,
   StartMessageMoveTaskCommand,
 } from '@aws-sdk/client-sqs'
+import { MAX_RECEIVES } from '../lambda/receives.ts'
 
 export type DeadLetter = {
   id: string
   body: string
   /** When it was sent to the queue that it died in, ISO 8601. */
   sentAt: string
-  /** How often it was received before it was looked at here. */
+  /** How often its stage was given it; none where it was EventBridge that gave up. */
   receives: number
   /** What EventBridge said, where it was EventBridge that gave up. */
   undelivered?: string
@@ -169,7 +170,8 @@ function letterOf({ MessageId: id = '', Body: body = '', Attributes, MessageAttr
     id,
     body,
     sentAt: new Date(Number(Attributes?.SentTimestamp ?? 0)).toISOString(),
-    receives: Math.max(0, Number(Attributes?.ApproximateReceiveCount ?? 1) - 1),
+    // Whoever looks at it counts as well.
+    receives: said.length > 0 ? 0 : Math.min(MAX_RECEIVES, Number(Attributes?.ApproximateReceiveCount ?? 1) - 1),
     ...(said.length > 0 && { undelivered: said.join(': ') }),
   }
 }

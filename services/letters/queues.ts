@@ -1,4 +1,4 @@
-import { GetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import { GetQueueAttributesCommand, SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs'
 import { STAGES, type Stage } from '../../events/replay.ts'
 
 /** Messages of a queue, as near as SQS knows. */
@@ -54,3 +54,8 @@ export const sqsDepth =
       inFlight: of('ApproximateNumberOfMessagesNotVisible'),
     }
   }
+
+/** An event, as EventBridge would have put it there. */
+export async function sqsSend(sqs: SQSClient, url: string, event: object): Promise<void> {
+  await sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: JSON.stringify(event) }))
+}

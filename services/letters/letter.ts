@@ -3,11 +3,21 @@ import { CrawlEnded } from '../../events/crawl-ended.ts'
 import { JobEnded } from '../../events/job-ended.ts'
 import { RerunAsked } from '../../events/rerun-asked.ts'
 import { S3ObjectEvent } from '../../events/s3-object.ts'
+import { runDelivered } from '../jobs/delivered.ts'
 import { readSlot } from '../jobs/settle.ts'
 import { datasetOf, parseProcessingKey, runIdOf, sourceIdOf } from '../ledger/ids.ts'
+import type { Ledger } from '../ledger/ledger.ts'
 import type { Run, RunRef } from '../ledger/run.ts'
 import type { DeadLetter } from './dead-letters.ts'
-import { type Books, runDelivered } from './find-run.ts'
+
+/** What says of which run a letter is. */
+export type Books = {
+  ledger: Ledger
+  datasets: string[]
+  rawBucket: string
+  processingBucket: string
+  deliveryBucket: string
+}
 
 /** A dead letter, and what the books know of what it tells. */
 export type Letter = DeadLetter & {

@@ -9,7 +9,7 @@ import {
   StartMessageMoveTaskCommand,
 } from '@aws-sdk/client-sqs'
 import { describe, expect, it } from 'vitest'
-import { SqsDeadLetters } from '../../../services/operations/dead-letters.ts'
+import { SqsDeadLetters } from '../../../services/letters/dead-letters.ts'
 
 type Stored = { id: string; hidden: boolean; receives: number; attributes?: Record<string, { StringValue: string }> }
 
