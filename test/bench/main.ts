@@ -10,11 +10,14 @@ import { benchDir } from './data.ts'
 import { engines } from './engines.ts'
 import { growth } from './growth.ts'
 import { inflate } from './inflate.ts'
+
 import { landed } from './landed.ts'
+import { ledger } from './ledger.ts'
 import { type Found, type Goal, holds, type Part } from './part.ts'
+import { tiny } from './tiny.ts'
 import { tracing } from './tracing.ts'
 
-const PARTS: Part[] = [engines, inflate, landed, burst, tracing, growth]
+const PARTS: Part[] = [engines, inflate, landed, burst, ledger, tiny, tracing, growth]
 /** What the exit code says. A goal that is missed is no failure: how fast a machine is, is not the program's doing. */
 const EXIT = { measured: 0, failed: 1, wrongUse: 2 } as const
 
