@@ -1,5 +1,5 @@
 import type { Ledger } from './ledger.ts'
-import { duePk, queuePk } from './queue.ts'
+import { queuePk } from './queue.ts'
 import type { ItemKey } from './table.ts'
 
 /**
@@ -112,14 +112,10 @@ export function hasSeen({ seenUntil = '', crawlStartedAt = '' }: CatalogState, c
   return at < seenUntil || at < crawlStartedAt
 }
 
-/**
- * Whether files are on their way to a dataset's table, from the moment that the ledger knows them. What is in a job is in its
- * stage's queue still.
- */
+/** Whether files are on their way to a dataset's table: what is in a job is in its stage's queue still. */
 export async function isMoreComing({ table }: Ledger, dataset: string): Promise<boolean> {
-  const partition = queuePk({ stage: 'partition', dataset })
-  const convert = queuePk({ stage: 'convert', dataset })
-  for (const pk of [partition, duePk(dataset), convert]) if ((await table.query(pk, 'ITEM#', 1)).length > 0) return true
+  for (const stage of ['partition', 'convert'] as const)
+    if ((await table.query(queuePk({ stage, dataset }), 'ITEM#', 1)).length > 0) return true
   return false
 }
 
