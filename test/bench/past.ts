@@ -32,8 +32,11 @@ export class Past {
     const { Items = [] } = await documentClient(client).send(
       new ScanCommand({ TableName: table, ConsistentRead: true }),
     )
-    const text = (item: Item) => JSON.stringify(item)
-    const items = (Items as Item[]).filter((item) => item.sk !== `RUN#${run.runId}` && text(item).includes(run.runId))
+    const isLeft = ({ pk, sk, holders }: Item) =>
+      (pk === sourcePk(run) && !sk.startsWith('RUN#')) ||
+      (pk.startsWith('CONTENT#') && JSON.stringify(holders).includes(run.sourceId))
+    const items = (Items as Item[]).filter(isLeft)
+    if (items.length < 4) throw new Error(`${run.key} has left ${items.length} items beside its runs, not 4 or more.`)
     return new Past(client, table, { run, items })
   }
 
@@ -57,7 +60,7 @@ export class Past {
           items.push({
             ...item,
             pk: sourcePk(mine),
-            sk: item.sk.replace(run.runId, runId),
+            sk: item.sk.replace(/#[0-9a-f]{20}#/, `#${runId}#`),
             key,
             sourceId,
             deliveryRun: runId,
