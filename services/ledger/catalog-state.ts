@@ -25,8 +25,8 @@ export type CatalogState = {
 }
 
 const CRAWL_LEASE_MS = 15 * 60_000
-/** How long the first crawl waits for more files that are on their way; each next one four times as long, up to the last. */
-export const FIRST_HOLD_MS = 10_000
+/** How long the first crawl waits for more files that are on their way; each next one eight times as long, up to the last. */
+export const FIRST_HOLD_MS = 3_000
 const LAST_HOLD_MS = 4 * 60_000
 
 const pkOf = (dataset: string) => `TABLE#${dataset}`
@@ -65,7 +65,7 @@ export async function beginCrawl(
   { dirty, held = FIRST_HOLD_MS }: Pick<CatalogState, 'dirty' | 'held'>,
   more = false,
 ): Promise<boolean> {
-  const next = Math.min(held * 4, LAST_HOLD_MS)
+  const next = Math.min(held * 8, LAST_HOLD_MS)
   const now = ledger.now().getTime()
   return await ledger.table.write([
     {
