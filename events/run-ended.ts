@@ -29,6 +29,8 @@ export const RunEnded = {
       state: z.enum(END_STATES),
       /** Of a run that was refused, failed or superseded. `landfall show <runId>` has the words. */
       problem: z.string().optional(),
+      /** Run of another source that had landed the same bytes before: a warning. */
+      sameAs: z.string().optional(),
       rowsIn: z.int().optional(),
       accepted: z.int().optional(),
       rejected: z.int().optional(),

@@ -174,6 +174,12 @@ export const Contract = z
       .default('refuse')
       .describe('What a file gets whose header lacks a column. `null` never applies to a required column.'),
     zip: Zip.prefault({}).describe('How its zips are taken.'),
+    sameContent: z
+      .enum(['warn', 'refuse', 'allow'])
+      .default('warn')
+      .describe(
+        'What a file gets whose very bytes have landed under another name, if the rows of that are in the table or on their way. `warn`: it is delivered, and its run names the other. `refuse`: refused (`same_content`), also if both are only a header. `allow`: nobody looks. Told by what S3 knows of an object, without reading it: the bytes of a file uploaded in parts of another size, or under a KMS key of the uploader, may go unnoticed.',
+      ),
     limits: Limits.prefault({}).describe('Beyond these a file is refused.'),
     engine: EngineSize.prefault({}).describe(
       'What one run of its Glue jobs may use. A laptop has the machine that it is.',

@@ -26,6 +26,7 @@ const COLUMNS = {
   contract_version: { type: 'int', comment: 'That its rows were typed under' },
   code_version: { type: 'string', comment: 'Of the code that it ended under' },
   zip_run_id: { type: 'string', comment: 'The run of the zip that it came in' },
+  same_as_run_id: { type: 'string', comment: 'A run of another file with the same bytes, which landed before' },
   cost_usd: { type: 'double', comment: 'An estimate at list prices; a zip and its members have each their own' },
 } as const satisfies Record<string, { type: string; comment: string }>
 

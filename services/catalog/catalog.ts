@@ -8,7 +8,18 @@ import type { CatalogPartition, Glue } from '../jobs/glue.ts'
 import type { Objects } from '../jobs/objects.ts'
 import { inWords, isRefusal, TryAgain } from '../lambda/errors.ts'
 import { patienceMs } from '../lambda/receives.ts'
-import { beginCrawl, catalogState, endCrawl, isPublishing, noRefusal, noteRefusal } from '../ledger/catalog-state.ts'
+import {
+  beginCrawl,
+  catalogState,
+  endCrawl,
+  FIRST_HOLD_MS,
+  hasSeen,
+  isMoreComing,
+  isPublishing,
+  markDirty,
+  noRefusal,
+  noteRefusal,
+} from '../ledger/catalog-state.ts'
 import { isMeant, noteSkipped, tableReplayed } from '../ledger/causes.ts'
 import { deliveredTo, parseDeliveryKey } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -36,17 +47,23 @@ export function changedDataset(contracts: CatalogDeps['contracts'], key: string)
 /** How long a wake-up waits for publishers to finish or the crawler to be free, before it comes back later. */
 export const PATIENCE_MS = 45_000
 const STEP_MS = 150
+const HOLD_STEP_MS = 500
 
 const waitingRuns = async (ledger: Ledger, dataset: string, limit?: number): Promise<Queued[]> =>
   (await ledger.table.query(queuePk({ stage: 'catalog', dataset }), 'ITEM#', limit)).map(asQueued)
 
 /** Polls until `ready`; the events that would say so are best effort. */
-async function until(deps: CatalogDeps, patience: number, ready: () => Promise<boolean>): Promise<boolean> {
+async function until(
+  deps: CatalogDeps,
+  patience: number,
+  ready: () => Promise<boolean>,
+  step = STEP_MS,
+): Promise<boolean> {
   const deadline = deps.ledger.now().getTime() + patience
   for (;;) {
     if (await ready()) return true
     if (deps.ledger.now().getTime() >= deadline) return false
-    await deps.sleep(STEP_MS)
+    await deps.sleep(step)
   }
 }
 
@@ -75,11 +92,25 @@ export async function deliveryChanged(
   return dataset
 }
 
-export type Woken = 'crawling' | 'busy' | 'settled' | 'idle'
+/** `held`: more files are on their way, and one crawl will do for them all. `seen`: by a crawl that began since. */
+export type Woken = 'crawling' | 'busy' | 'settled' | 'idle' | 'held' | 'seen'
+
+/**
+ * A table's part of the zone has changed.
+ * @param at when the newest of the changes was made; absent where a crawl is wanted whenever it was
+ */
+export async function changed(deps: CatalogDeps, dataset: string, at?: Date): Promise<Woken> {
+  // Thousands of objects give thousands of events, most of which come when a crawl has seen what they tell of.
+  if (at && hasSeen(await catalogState(deps.ledger, dataset), at)) return 'seen'
+  // Before the crawler is started.
+  await markDirty(deps.ledger, dataset)
+  return await wake(deps, dataset)
+}
 
 /**
  * Starts the crawler if the delivery zone has changed since the last crawl began and none is at work; then that one's
- * end will look again. It waits for publishers, for a crawl in the middle of a publish would have to be repeated.
+ * end will look again. It waits for publishers, for a crawl in the middle of a publish would have to be repeated; and for a
+ * while, longer each time, for files that are on their way.
  *
  * @throws TryAgain when it has been patient in vain.
  */
@@ -100,7 +131,22 @@ async function startCrawl(deps: CatalogDeps, dataset: string, patience: number):
     await compare(deps, dataset)
     return 'settled'
   }
-  if (!(await beginCrawl(ledger, dataset, state.dirty))) return 'busy'
+  if ((state.crawlUntil ?? 0) >= ledger.now().getTime()) return 'busy'
+  const heldUntil = state.heldUntil ?? ledger.now().getTime() + Math.min(FIRST_HOLD_MS, patience)
+  let more = false
+  let waited = false
+  const due = async () => {
+    more = await isMoreComing(ledger, dataset)
+    if (!more || ledger.now().getTime() >= heldUntil) return true
+    waited = true
+    return false
+  }
+  if (!(await until(deps, patience, due, HOLD_STEP_MS))) return 'held'
+  const now = waited ? await catalogState(ledger, dataset) : state
+  // Meanwhile a crawl may have begun and ended, or a publisher be at work.
+  if (waited && (now.dirty <= now.crawled || (await isPublishing(ledger, dataset))))
+    return await startCrawl(deps, dataset, patience)
+  if (!(await beginCrawl(ledger, dataset, now, more))) return 'busy'
   const begun = await catalogState(ledger, dataset)
   const started = await until(deps, patience, async () => {
     try {

@@ -3,10 +3,9 @@ import { DeliveryChanged } from '../../events/delivery-changed.ts'
 import { contracts, glue, ledger, objects, sleep } from '../lambda/clients.ts'
 import { CatalogEnv, readEnv } from '../lambda/env.ts'
 import { logger, on, stage, step } from '../lambda/stage.ts'
-import { markDirty } from '../ledger/catalog-state.ts'
 import { noteMends } from '../ledger/sweeps.ts'
 import { write } from '../metrics/write.ts'
-import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from './catalog.ts'
+import { type CatalogDeps, changed, crawlEnded, deliveryChanged, wake } from './catalog.ts'
 import { deletedByOthers } from './deleted.ts'
 import { endRerun } from './end-rerun.ts'
 
@@ -23,6 +22,15 @@ const wired = (): CatalogDeps => {
   }
 }
 
+/** By dataset: when the newest change was made that the messages of this batch tell of; undefined where one was replayed. */
+const changes = new Map<string, Date | undefined>()
+
+function note(dataset: string, at: Date | undefined) {
+  const before = changes.get(dataset)
+  const isNewer = before === undefined ? !changes.has(dataset) : at === undefined || at > before
+  if (isNewer) changes.set(dataset, at)
+}
+
 export const handler = stage(
   [
     on(DeliveryChanged, async (event, { replay }) => {
@@ -33,7 +41,9 @@ export const handler = stage(
         write([{ dimensions: { dataset: missing.dataset }, values: { BalanceFailures: [1] } }])
         await noteMends(deps.ledger, [missing])
       }
-      return await deliveryChanged(deps, event, replay)
+      const dataset = await deliveryChanged(deps, event, replay)
+      if (dataset !== undefined) note(dataset, replay ? undefined : new Date(event.time))
+      return dataset
     }),
     on(CrawlEnded, async ({ detail }) => {
       const deps = wired()
@@ -47,9 +57,9 @@ export const handler = stage(
   ],
   async (dataset) => {
     const deps = wired()
-    // Once for all changes of this batch of messages, and before the crawler is started.
-    await markDirty(deps.ledger, dataset)
-    // Where all was crawled already, it settles the last runs itself.
-    if ((await wake(deps, dataset)) === 'settled') await endRerun(deps, dataset)
+    const at = changes.get(dataset)
+    changes.delete(dataset)
+    // Once for all changes of this batch of messages. Where all was crawled already, it settles the last runs itself.
+    if ((await changed(deps, dataset, at)) === 'settled') await endRerun(deps, dataset)
   },
 )

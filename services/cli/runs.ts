@@ -54,7 +54,7 @@ export function runTable(runs: Run[]): string {
       count(run.accepted),
       count(run.rejected),
       seconds(took(run)),
-      run.problem?.code ?? '',
+      run.problem?.code ?? (run.sameAs ? 'same_content (warning)' : ''),
       visible(run.key),
     ]),
   ])

@@ -28,6 +28,7 @@ export function showText(shown: Shown, now: Date, at: keyof typeof COST_AT = 'la
   const { run, others } = shown
   const blocks = [`${paint('bold', visible(run.key))}\n${facts(shown, now)}`]
   if (run.problem) blocks.push(problemText(run.problem, shown.advice))
+  if (run.sameAs) blocks.push(warningText(run.sameAs))
   blocks.push(`${paint('bold', 'Lineage')}\n${lineage(shown).join('\n')}`)
   if (run.kind === 'csv') blocks.push(`${paint('bold', 'Balance')}\n  ${balanceText(shown.balance, run)}`)
   const reasons = run.reasons ?? []
@@ -89,6 +90,11 @@ function tableWords({ inTable, inTableInstead, withdrawnAt, run }: Shown): strin
   if (inTable) return run.state === 'published' ? 'in the delivery zone; the catalog has not been told yet' : 'yes'
   if (withdrawnAt) return `no: withdrawn ${instant(withdrawnAt)} UTC`
   return inTableInstead ? `no: the rows of run ${inTableInstead.slice(0, 8)} are there for this source` : 'no'
+}
+
+const warningText = ({ key, landedAt, runId }: NonNullable<Run['sameAs']>) => {
+  const words = `It has the same bytes as ${visible(key)}, which landed ${instant(landedAt)} UTC (run ${shortId({ runId })}): if that was meant to be the same file, its rows are in the table twice. landfall withdraw takes one of them out.`
+  return `${paint('bold', 'Warning')}: same_content\n  ${wrap(words, WIDTH, '  ')}`
 }
 
 const problemText = ({ code, message }: Problem, advice: string | undefined) =>

@@ -32,7 +32,10 @@ export const judgeCsv =
 
 /** Registers and queues a CSV; the stage dispatches afterwards. */
 export async function csvLanded(deps: ConvertDeps, arrival: Arrival): Promise<string | undefined> {
-  const run = await takeIn(deps, arrival, 'csv', judgeCsv(deps.contracts))
+  const run = await takeIn(deps, arrival, 'csv', judgeCsv(deps.contracts), (dataset) => {
+    const mode = deps.contracts.get(dataset)?.sameContent
+    return mode === 'allow' ? undefined : mode
+  })
   return run && (run.state === 'queued' || staysQueued(run, 'convert')) ? run.dataset : undefined
 }
 

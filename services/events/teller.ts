@@ -11,7 +11,7 @@ export function detailOf(run: Run): Detail | undefined {
   const { state, endedAt } = run
   if (!hasEnded(state) || endedAt === undefined) return undefined
   const { dataset, sourceId, runId, kind, key, versionId, cause, registeredAt } = run
-  const { problem, rowsIn, accepted, rejected, partitions } = run
+  const { problem, sameAs, rowsIn, accepted, rejected, partitions } = run
   return {
     dataset,
     sourceId,
@@ -22,6 +22,7 @@ export function detailOf(run: Run): Detail | undefined {
     cause,
     state,
     problem: problem?.code,
+    sameAs: sameAs?.runId,
     rowsIn,
     accepted,
     rejected,

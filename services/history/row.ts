@@ -33,6 +33,7 @@ export const runRow = (run: Run, zip?: Run): RunRow => ({
   contract_version: run.contractVersion ?? null,
   code_version: run.endedCode ?? run.code ?? null,
   zip_run_id: run.zip?.runId ?? null,
+  same_as_run_id: run.sameAs?.runId ?? null,
   cost_usd: estimate(run).usd,
 })
 

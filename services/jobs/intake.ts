@@ -4,6 +4,7 @@ import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import { inWords } from '../lambda/errors.ts'
 import { MAX_RECEIVES, onItsWayMs } from '../lambda/receives.ts'
 import { isMeant, isRerun, LIVE } from '../ledger/causes.ts'
+import { fingerprintsOf, type SameContent } from '../ledger/content.ts'
 import { datasetOf, runIdOf, sourceIdOf } from '../ledger/ids.ts'
 import { type Ending, type Ledger, supersededBy } from '../ledger/ledger.ts'
 import { fits, openRerun, type RerunFilter, type RerunRow, rowAgain, rowWithoutRun } from '../ledger/reruns.ts'
@@ -62,6 +63,7 @@ type Judge = (key: string, dataset: string | undefined) => Ending | undefined
  * Enters what arrived in the books: as a run to be worked on, as one that ended at once (refused by `judge`, superseded
  * or gone), or, for an event seen before, as the run that it already is.
  *
+ * @param mode what a file of the dataset gets whose bytes another source has landed; none where that does not matter
  * @returns undefined for keys that are folders, and for what a replay or rerun is not meant for.
  */
 export async function takeIn(
@@ -69,6 +71,7 @@ export async function takeIn(
   arrival: Arrival,
   kind: Run['kind'],
   judge: Judge,
+  mode?: (dataset: string) => SameContent | undefined,
 ): Promise<Run | undefined> {
   const { ledger, objects } = deps
   const { bucket, key, cause, event, lastReceive } = arrival
@@ -122,8 +125,14 @@ export async function takeIn(
   const kept = cause === LIVE || end ? undefined : keptCopy(before, named, current)
   const landed = kept?.landed ?? { ...landedAs(current), ...orderOf(before, named ?? current?.versionId) }
   const ending = end ?? (kept ? undefined : fate(landed, current?.versionId, arrival, before))
-  const { run, fresh } = await ledger.register(kind, source.dataset, landed, cause, ending, { as: kept?.as })
-  if (!fresh && kind === 'csv' && isUnseen(run)) return await ledger.reopen(run, landed, ending)
+  const same = mode?.(source.dataset)
+  const bytes = same && current && { prints: fingerprintsOf(current), mode: same }
+  const { run, fresh } = await ledger.register(kind, source.dataset, landed, cause, ending, { as: kept?.as, bytes })
+  if (!fresh && kind === 'csv' && isUnseen(run)) {
+    const again = await ledger.reopen(run, landed, ending, bytes)
+    if (again.state === 'refused') await recordRefusal(deps, again)
+    return again
+  }
   if (run.state === 'refused') await recordRefusal(deps, run)
   return run
 }

@@ -14,7 +14,14 @@ import {
 import pMap from 'p-map'
 import { Failed, TryAgain } from '../lambda/errors.ts'
 
-export type ObjectHead = { versionId: string; etag: string; bytes: number; modified: Date }
+export type ObjectHead = {
+  versionId: string
+  etag: string
+  bytes: number
+  modified: Date
+  /** CRC-64/NVME of the whole object, where S3 keeps one: of uploads that named no other checksum. */
+  crc64?: string
+}
 export type ListedObject = { key: string; etag: string; bytes: number }
 /** A page of a listing, by key. */
 export type ListedPage = { objects: (ListedObject & { modified: Date })[]; more: boolean }
@@ -57,12 +64,13 @@ export class S3Objects implements Objects {
 
   async head(bucket: string, key: string): Promise<ObjectHead | undefined> {
     try {
-      const found = await this.#s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key }))
+      const found = await this.#s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' }))
       return {
         versionId: found.VersionId ?? 'null',
         etag: unquoted(found.ETag),
         bytes: found.ContentLength ?? 0,
         modified: found.LastModified ?? new Date(0),
+        ...(found.ChecksumType === 'FULL_OBJECT' && found.ChecksumCRC64NVME && { crc64: found.ChecksumCRC64NVME }),
       }
     } catch (error) {
       if (statusOf(error) === 404) return undefined

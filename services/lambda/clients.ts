@@ -17,7 +17,7 @@ import { IMPATIENT, sendTo } from '../trace/send.ts'
 import { noteEnd } from './ended.ts'
 import { noting } from './handled.ts'
 import { documentClient, s3Client } from './sdk.ts'
-import { traced } from './tracer.ts'
+import { traced, tracedAtFirst } from './tracer.ts'
 
 /** One of each, made at the first call of a cold function and kept. */
 function once<T>(make: () => T): () => T {
@@ -33,7 +33,9 @@ function once<T>(make: () => T): () => T {
 export const s3 = once(() => s3Client())
 export const objects = once(() => new S3Objects(s3()))
 export const glue = once(() => new AwsGlue(traced(new GlueClient())))
-export const document = once(() => documentClient(traced(new DynamoDBClient())))
+export const document = once(() =>
+  tracedAtFirst((isTraced) => documentClient(isTraced ? traced(new DynamoDBClient()) : new DynamoDBClient())),
+)
 export const ledger = (table: string) =>
   new Ledger(noting(new DynamoTable(document(), table)), () => new Date(), noteEnd, process.env.CODE_VERSION)
 export const listing = (table: string) => new DynamoListing(document(), table)

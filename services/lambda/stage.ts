@@ -12,7 +12,7 @@ import { annotating, naming, takeHandled } from './handled.ts'
 import { logger } from './logger.ts'
 import { backoff, MAX_RECEIVES } from './receives.ts'
 import { tellers } from './tellers.ts'
-import { step, traced, tracer } from './tracer.ts'
+import { newInvocation, step, traced, tracer } from './tracer.ts'
 
 export { logger, step }
 
@@ -84,6 +84,7 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
     const processor = new BatchProcessor(EventType.SQS)
     const handled = new Set<string>()
     takeHandled()
+    newInvocation()
     const response = await processPartialResponse(
       event,
       async (record: SQSRecord) => {
@@ -149,6 +150,7 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
 /** A function that a schedule wakes. */
 export function scheduled(work: () => Promise<void>) {
   const base = async () => {
+    newInvocation()
     try {
       await work()
     } finally {

@@ -11,7 +11,11 @@ import { logger } from './logger.ts'
 /** Who is told of the runs that end in a function, in this order. */
 export const tellers = (): Record<string, Teller> => ({
   log: async (runs) => {
-    for (const run of runs) logger.info('A run ended', { ...detailOf(run) })
+    for (const run of runs) {
+      logger.info('A run ended', { ...detailOf(run) })
+      if (run.sameAs)
+        logger.warn('A file has the same bytes as another', { runId: run.runId, sameAs: run.sameAs.runId })
+    }
   },
   history: (runs) => {
     const { LEDGER_TABLE, QUARANTINE_BUCKET } = readEnv(HistoryEnv)

@@ -1,4 +1,5 @@
 import type { Ledger } from './ledger.ts'
+import { queuePk } from './queue.ts'
 import type { ItemKey } from './table.ts'
 
 /**
@@ -13,11 +14,20 @@ export type CatalogState = {
   crawlStartedAt?: string
   /** Epoch milliseconds; past it the sweep looks at the crawler itself. */
   crawlUntil?: number
+  /** When the last crawl began whose end was taken up: it, or the comparison after it, has seen all that was there by then. */
+  seenUntil?: string
+  /** Epoch milliseconds; no crawl begins before then while more files are on their way to the table. */
+  heldUntil?: number
+  /** How long that was, milliseconds. */
+  held?: number
   /** Epoch milliseconds; since when AWS refuses what the catalog needs. */
   refusedAt?: number
 }
 
 const CRAWL_LEASE_MS = 15 * 60_000
+/** How long the first crawl waits for more files that are on their way; each next one eight times as long, up to the last. */
+export const FIRST_HOLD_MS = 3_000
+const LAST_HOLD_MS = 4 * 60_000
 
 const pkOf = (dataset: string) => `TABLE#${dataset}`
 const stateKey = (dataset: string): ItemKey => ({ pk: pkOf(dataset), sk: 'STATE' })
@@ -45,13 +55,28 @@ export async function noRefusal(ledger: Ledger, dataset: string): Promise<void> 
   await ledger.table.write([{ update: stateKey(dataset), remove: ['refusedAt'] }])
 }
 
-/** False when a crawl is at work: its end will look again. */
-export async function beginCrawl(ledger: Ledger, dataset: string, dirty: number): Promise<boolean> {
+/**
+ * False when a crawl is at work: its end will look again.
+ * @param more whether files are on their way still
+ */
+export async function beginCrawl(
+  ledger: Ledger,
+  dataset: string,
+  { dirty, held = FIRST_HOLD_MS }: Pick<CatalogState, 'dirty' | 'held'>,
+  more = false,
+): Promise<boolean> {
+  const next = Math.min(held * 8, LAST_HOLD_MS)
   const now = ledger.now().getTime()
   return await ledger.table.write([
     {
       update: stateKey(dataset),
-      set: { crawlDirty: dirty, crawlStartedAt: ledger.instant(), crawlUntil: now + CRAWL_LEASE_MS },
+      set: {
+        crawlDirty: dirty,
+        crawlStartedAt: ledger.instant(),
+        crawlUntil: now + CRAWL_LEASE_MS,
+        ...(more && { heldUntil: now + next, held: next }),
+      },
+      ...(!more && { remove: ['heldUntil', 'held'] }),
       when: [{ attribute: 'crawlUntil', is: 'absentOrLess', to: now }],
     },
   ])
@@ -68,11 +93,30 @@ export async function endCrawl(
   await ledger.table.write([
     {
       update: stateKey(dataset),
-      set: outcome === 'seen' ? { crawled: Math.max(state.crawled, state.crawlDirty ?? 0) } : {},
+      set:
+        outcome === 'seen'
+          ? { crawled: Math.max(state.crawled, state.crawlDirty ?? 0), seenUntil: state.crawlStartedAt }
+          : {},
       remove: ['crawlDirty', 'crawlStartedAt', 'crawlUntil'],
       when: [{ attribute: 'crawlUntil', is: 'equal', to: state.crawlUntil }],
     },
   ])
+}
+
+/**
+ * Whether a change of the zone was there when the last crawl began, or the one at work. If S3's clock and ours differ by less
+ * than a crawl takes, the comparison after it has seen the change all the same.
+ */
+export function hasSeen({ seenUntil = '', crawlStartedAt = '' }: CatalogState, changedAt: Date): boolean {
+  const at = changedAt.toISOString()
+  return at < seenUntil || at < crawlStartedAt
+}
+
+/** Whether files are on their way to a dataset's table: what is in a job is in its stage's queue still. */
+export async function isMoreComing({ table }: Ledger, dataset: string): Promise<boolean> {
+  for (const stage of ['partition', 'convert'] as const)
+    if ((await table.query(queuePk({ stage, dataset }), 'ITEM#', 1)).length > 0) return true
+  return false
 }
 
 const publishingKey = (dataset: string, batch: string): ItemKey => ({ pk: pkOf(dataset), sk: `PUBLISHING#${batch}` })

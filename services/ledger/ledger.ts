@@ -1,6 +1,7 @@
 import type { Stage } from '../../events/replay.ts'
 import { TryAgain } from '../lambda/errors.ts'
 import { causedItem, LIVE } from './causes.ts'
+import { type Holder, holderOf, type Judged, judgeContent, type SameContent, sameContent } from './content.ts'
 import { runIdOf, sourceIdOf } from './ids.ts'
 import { keepLines, type Lines, withLines } from './lines.ts'
 import { listedAt, runOf } from './listing.ts'
@@ -27,6 +28,9 @@ const ATTEMPTS = 8
 
 /** A run that ends as it begins: refused by name, superseded before anyone looked, or failed because no one could. */
 export type Ending = { state: 'refused' | 'superseded' | 'failed'; problem: Problem }
+
+/** What is known of a CSV's bytes, and what it gets if another source has landed the same. */
+export type SameBytes = { prints: string[]; mode: SameContent }
 
 export type Registration = { run: Run; fresh: boolean }
 
@@ -95,7 +99,7 @@ export class Ledger {
     landed: Landed,
     cause: string,
     end?: Ending,
-    begins: { queue?: Stage; as?: Partial<Run> } = {},
+    begins: { queue?: Stage; as?: Partial<Run>; bytes?: SameBytes } = {},
   ): Promise<Registration> {
     const source = { dataset, sourceId: sourceIdOf(landed.key) }
     const ref = { ...source, runId: runIdOf(landed.key, landed.versionId, cause) }
@@ -109,7 +113,9 @@ export class Ledger {
       const late = kind === 'zip' && isEarlier(landed, head)
       // Of what failed unseen, too: redriven, it would come after the newer one, by its number.
       const fate = late && end?.state !== 'refused' ? supersededBy(landed.key) : end
-      const ending = withdrawnFate(landed, cause, head) ?? fate
+      const begun = withdrawnFate(landed, cause, head) ?? fate
+      const { twin, writes: held } = begun ? NOT_JUDGED : await this.#judge(landed, ref, cause, head, begins.bytes)
+      const ending = begun ?? (twin && begins.bytes?.mode === 'refuse' ? sameContent(landed.key, twin) : undefined)
       // When that landed which a rerun could not look at, or found gone, nobody knows: the next event must not seem to be older.
       const isPlaced = kind === 'zip' && !late && (landed.sequencer !== undefined || !ending)
       const replaces = cause === LIVE ? undefined : await this.#rowsNow(source, head)
@@ -127,6 +133,7 @@ export class Ledger {
         ...(head?.zipKey && head.zipRunId && { zip: { key: head.zipKey, runId: head.zipRunId } }),
         ...(replaces && { replaces }),
         ...begins.as,
+        ...(twin && !ending && { sameAs: sameAs(twin) }),
         ...(this.#code && { code: this.#code }),
         ...(ending && { ...ending, ...this.#ended(at) }),
       }
@@ -139,6 +146,7 @@ export class Ledger {
             key: landed.key,
             dataset,
             sourceId: source.sourceId,
+            ...(kind === 'csv' && !ending && { contentVersion: landed.versionId }),
             ...(isPlaced && { landedAt: landed.landedAt }),
             ...(isPlaced && landed.sequencer && { sequencer: landed.sequencer }),
           },
@@ -158,6 +166,7 @@ export class Ledger {
         },
         { put: runItem(run), when: [{ attribute: 'pk', is: 'absent' }] },
         { put: { ...idKey(run.runId), ...source } },
+        ...held,
       ]
       if (cause !== LIVE) writes.push({ put: causedItem(run) })
       const queue = begins.queue ?? (kind === 'csv' ? 'convert' : undefined)
@@ -169,6 +178,12 @@ export class Ledger {
       }
     }
     throw new TryAgain('source_contended', `${landed.key} is being registered by many events at once.`)
+  }
+
+  /** What a replay or rerun works on was taken in before, where the table has rows of its source. */
+  async #judge(landed: Landed, ref: RunRef, cause: string, head: Head | undefined, bytes?: SameBytes): Promise<Judged> {
+    if (!bytes || (cause !== LIVE && head?.deliveryRun !== undefined)) return NOT_JUDGED
+    return await judgeContent(this, { ...holderOf(landed, ref), dataset: ref.dataset }, bytes.prints, bytes.mode)
   }
 
   #ended = (endedAt: string): Pick<Run, 'endedAt' | 'endedCode'> => ({
@@ -185,25 +200,37 @@ export class Ledger {
   }
 
   /** Queues a CSV that failed as it was registered; or ends it otherwise, if that is what it is worth by now. */
-  async reopen(run: Run, landed: Landed, end?: Ending): Promise<Run> {
+  async reopen(run: Run, landed: Landed, end?: Ending, bytes?: SameBytes): Promise<Run> {
     const when: Write['when'] = [{ attribute: 'state', is: 'equal', to: run.state }]
     const { problem: _, endedAt: __, ...open } = run
-    const again: Run = {
-      ...open,
-      ...landed,
-      ...(end ? { ...end, ...this.#ended(this.instant()) } : { state: 'queued' }),
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const head = await this.head(run)
+      const { twin, writes: held } = end ? NOT_JUDGED : await this.#judge(landed, run, run.cause, head, bytes)
+      const ending = end ?? (twin && bytes?.mode === 'refuse' ? sameContent(landed.key, twin) : undefined)
+      const again: Run = {
+        ...open,
+        ...landed,
+        ...(ending
+          ? { ...ending, ...this.#ended(this.instant()) }
+          : { state: 'queued', ...(twin && { sameAs: sameAs(twin) }) }),
+      }
+      const writes: Write[] = [{ put: runItem(again), when }]
+      if (!ending)
+        writes.push(
+          { put: queueItem('convert', again) },
+          { update: headKey(run), set: { contentVersion: landed.versionId }, remove: ['withdrawnAt'] },
+          ...rowReopened(again),
+          ...held,
+        )
+      else writes.push(...endingOf(again, {}))
+      if (await this.table.write(writes)) {
+        if (ending) this.#onEnd(again)
+        return again
+      }
+      const now = await this.run(run)
+      if (now?.state !== run.state) return now ?? again
     }
-    const writes: Write[] = [{ put: runItem(again), when }]
-    if (!end)
-      writes.push(
-        { put: queueItem('convert', again) },
-        { update: headKey(run), remove: ['withdrawnAt'] },
-        ...rowReopened(again),
-      )
-    else writes.push(...endingOf(again, {}))
-    if (!(await this.table.write(writes))) return (await this.run(run)) ?? again
-    if (end) this.#onEnd(again)
-    return again
+    throw new TryAgain('source_contended', `${landed.key} is being registered by many events at once.`)
   }
 
   /** A run whose job could not be started, and now has been. */
@@ -264,6 +291,9 @@ export class Ledger {
     return written
   }
 }
+
+const NOT_JUDGED: Judged = { writes: [] }
+const sameAs = ({ runId, key, landedAt }: Holder): Run['sameAs'] => ({ runId, key, landedAt })
 
 /** No replay or rerun takes up again what a person has withdrawn. */
 function withdrawnFate(landed: Landed, cause: string, head: Head | undefined): Ending | undefined {

@@ -102,6 +102,8 @@ export type Run = Landed & {
   archived?: Archived
   /** A replay of `partition`: the run whose typed rows it partitions again, and that one's place in the source's order. */
   typedBy?: { runId: string; seq: number }
+  /** Another source's run, registered before, whose rows of the same bytes were in the table or on their way. */
+  sameAs?: { runId: string; key: string; landedAt: string }
   /** A replay or rerun: the run whose rows the table had of this source when it was registered. */
   replaces?: Replaced
   spanUnzip?: Span
@@ -148,6 +150,8 @@ export type Head = {
   lockOwner?: string
   /** Epoch milliseconds. */
   lockUntil?: number
+  /** CSV: version of the object that was registered last, to be worked on. */
+  contentVersion?: string
   /** Sequence numbers of the runs whose rows are in the zones now. */
   processingSeq?: number
   deliverySeq?: number

@@ -16,6 +16,8 @@ export const ADVICE: Record<string, string> = {
   moved: 'Nothing: its rows are those of the key that it was moved to.',
   other_version:
     'Run `landfall rerun` for its dataset when the new version of the contract is deployed: it types the file again.',
+  same_content:
+    'Nothing, if it was sent twice. If this is the right name, withdraw the other one first (`landfall withdraw`) and land this again.',
   gone: 'It was deleted before it was read. Land it again, if its rows are wanted.',
   unknown_dataset: 'Land it in the folder of a dataset that has a contract, or add the contract and deploy it.',
   not_a_csv: 'Rename it to end in .csv or .csv.gz and land it again. What is no CSV belongs elsewhere.',

@@ -5,19 +5,23 @@ import { cpus, loadavg, totalmem } from 'node:os'
 import { promisify } from 'node:util'
 import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander'
 import { table } from '../../services/cli/format.ts'
+import { burst } from './burst.ts'
 import { benchDir } from './data.ts'
 import { engines } from './engines.ts'
 import { growth } from './growth.ts'
 import { inflate } from './inflate.ts'
+
 import { landed } from './landed.ts'
+import { ledger } from './ledger.ts'
 import { type Found, type Goal, holds, type Part } from './part.ts'
+import { tiny } from './tiny.ts'
 import { tracing } from './tracing.ts'
 
-const PARTS: Part[] = [engines, inflate, landed, tracing, growth]
+const PARTS: Part[] = [engines, inflate, landed, burst, ledger, tiny, tracing, growth]
 /** What the exit code says. A goal that is missed is no failure: how fast a machine is, is not the program's doing. */
 const EXIT = { measured: 0, failed: 1, wrongUse: 2 } as const
 
-type Options = { rows?: number; runs?: number; json?: string; quick?: boolean }
+type Options = { rows?: number; runs?: number; files?: number; countries?: number; json?: string; quick?: boolean }
 
 function whole(text: string): number {
   const value = Number(text.replaceAll(/[_,]/g, ''))
@@ -30,6 +34,8 @@ const command = new Command('bench')
   .addArgument(new Argument('[part...]', 'what to measure').choices(PARTS.map(({ name }) => name)).default([], 'all'))
   .option('--rows <n>', 'rows of the data, where a part does not need several sizes', whole)
   .option('--runs <n>', 'how often each side runs; the median is shown', whole)
+  .option('--files <n>', 'how many files, where a part lands many', whole)
+  .option('--countries <n>', 'that occur in each of these files', whole)
   .option('--json <file>', 'write the figures there, too; - for standard output instead of the tables')
   .option('--quick', 'one run of each, and nothing that takes minutes')
   .addHelpText(
@@ -83,13 +89,13 @@ async function main(): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.measured : EXIT.wrongUse
     throw error
   }
-  const { rows, runs, json, quick = false } = command.opts<Options>()
+  const { json, quick = false, ...sizes } = command.opts<Options>()
   const chosen = command.args.length > 0 ? PARTS.filter(({ name }) => command.args.includes(name)) : PARTS
   await mkdir(benchDir, { recursive: true })
   const date = new Date().toISOString()
   const on = await machine()
   const parts: Record<string, unknown> = {}
-  const settings = { ...(rows !== undefined && { rows }), ...(runs !== undefined && { runs }), quick, say }
+  const settings = { ...sizes, quick, say }
   let code: number = EXIT.measured
   for (const { name, run } of chosen) {
     try {

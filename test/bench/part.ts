@@ -3,6 +3,10 @@ export type Settings = {
   /** @default of the part: 2,000,000 */
   rows?: number
   runs?: number
+  /** Of parts that land many. */
+  files?: number
+  /** That occur in each of them. */
+  countries?: number
   quick: boolean
   /** Says on stderr what is being done. */
   say: (text: string) => void

@@ -3,7 +3,7 @@ import { compile } from '../../../schemas/compiler/plan.ts'
 import { type Contract, parseContract } from '../../../schemas/contract.ts'
 import { deliveryPrefix, physicalTable } from '../../../schemas/locations.ts'
 import type { SourceReport } from '../../../schemas/report.ts'
-import { type CatalogDeps, crawlEnded, deliveryChanged, wake } from '../../../services/catalog/catalog.ts'
+import { type CatalogDeps, changed, crawlEnded, deliveryChanged, wake } from '../../../services/catalog/catalog.ts'
 import { endRerun } from '../../../services/catalog/end-rerun.ts'
 import { type ConvertDeps, convertInputs, csvLanded, settleConverted } from '../../../services/convert/convert.ts'
 import { contractOf, type DispatchDeps, dispatch } from '../../../services/jobs/dispatch.ts'
@@ -14,7 +14,6 @@ import type { SettleStage } from '../../../services/jobs/settle.ts'
 import { type Withdrawal, withdrawCsv, withdrawZip } from '../../../services/jobs/withdraw.ts'
 import { LandfallError } from '../../../services/lambda/errors.ts'
 import { MAX_RECEIVES } from '../../../services/lambda/receives.ts'
-import { markDirty } from '../../../services/ledger/catalog-state.ts'
 import { LIVE } from '../../../services/ledger/causes.ts'
 import { sourceIdOf } from '../../../services/ledger/ids.ts'
 import { Ledger } from '../../../services/ledger/ledger.ts'
@@ -213,9 +212,10 @@ export class World {
       await closeOrLeave(this.deps, dataset)
       return
     }
-    await markDirty(this.deps.ledger, dataset)
+    const isLive = message.kind === 'object' && message.event['replay-name'] === undefined
+    const at = isLive ? new Date(message.event.time) : undefined
     try {
-      if ((await wake(this.deps, dataset)) === 'settled') await endRerun(this.deps, dataset)
+      if ((await changed(this.deps, dataset, at)) === 'settled') await endRerun(this.deps, dataset)
     } catch (error) {
       const waits = error instanceof LandfallError && error.retryable
       if (message.kind !== 'object' || !waits) throw error

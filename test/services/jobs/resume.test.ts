@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest'
+import { csv } from '../memory/engine.ts'
+import { Crash, PROCESSING, World, type Wrap } from '../memory/world.ts'
+
+const FILES = 60
+/** Side by side, as `settle` publishes. */
+const IN_FLIGHT = 4
+
+/** Ends the function once, as Lambda does when its time is up, when it has copied so many objects. */
+function ending(most: number) {
+  const copied: string[] = []
+  let left = most
+  const wrap: Wrap = (port) =>
+    new Proxy(port, {
+      get(target, name) {
+        const method: unknown = Reflect.get(target, name)
+        if (typeof method !== 'function') return method
+        return async (...args: unknown[]) => {
+          if (left <= 0) throw new Crash('its time is up')
+          const { bucket, key } = (args[1] ?? {}) as { bucket?: string; key?: string }
+          if (name === 'copy' && bucket === PROCESSING && key) {
+            copied.push(key)
+            left--
+          }
+          return await Reflect.apply(method, target, args)
+        }
+      },
+    })
+  const revive = async () => {
+    if (left > 0) return
+    // What ran beside it must have found out: of one that died nothing runs on.
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+    left = Number.POSITIVE_INFINITY
+  }
+  return { wrap, revive, copied }
+}
+
+it.each([7, 20])('settling a batch that is ended after %d objects goes on where it was ended', async (most) => {
+  const { wrap, revive, copied } = ending(most)
+  const world = new World(wrap, revive)
+  world.land('data/sales/first.csv', csv('Chad,0'))
+  await world.pump()
+  for (let i = 0; i < FILES; i++) world.land(`data/sales/${i}.csv`, csv(`Chad,${i + 1}`))
+  await world.untilQuiet(400)
+  expect(world.runs().map(({ state }) => state)).toEqual(Array(FILES + 1).fill('delivered'))
+  expect(world.rows()).toHaveLength(FILES + 1)
+  // Only what was in flight is copied again.
+  expect(copied.length).toBeGreaterThan(FILES + 1)
+  expect(copied.length).toBeLessThanOrEqual(FILES + 1 + IN_FLIGHT)
+})
