@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { keyHash } from './ids.ts'
 import type { Ledger } from './ledger.ts'
-import { type Head, hasEnded, staysQueued, type Landed, type Run, type SourceRef } from './run.ts'
+import { type Head, hasEnded, type Landed, type Run, type SourceRef, staysQueued } from './run.ts'
 import type { ItemKey, Write } from './table.ts'
 
 /** What is known of an object's bytes without reading them. */

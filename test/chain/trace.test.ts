@@ -205,7 +205,9 @@ describe.sequential('what does not go as usual', () => {
     ])
     const { cause } = stages[1] ?? expect.fail('no stage')
     expect(cause).toMatchObject({
-      exceptions: [{ type: 'partition_job_failed', message: expect.stringMatching(/the last time alone: [\s\S]*s3:PutObject/) }],
+      exceptions: [
+        { type: 'partition_job_failed', message: expect.stringMatching(/the last time alone: [\s\S]*s3:PutObject/) },
+      ],
     })
     expect(partsOf(stages.slice(1), 'job')).toMatchObject([{ fault: true, cause: root.cause }])
     expect(root).toMatchObject({ fault: true, annotations: { state: 'failed' } })
