@@ -57,6 +57,12 @@ const NO_DATASET = 'unknown'
 /** Failed before anyone could look at the object. A redriven message finds it open. */
 const NOT_TAKEN_IN = 'not_taken_in'
 
+/** Of the version that is meant: what is there by now may be another. */
+const contentOf = (event: Arrival['event'], current: ObjectHead | undefined): Pick<Landed, 'etag' | 'bytes'> => ({
+  etag: current?.etag ?? event?.etag ?? '',
+  bytes: current?.bytes ?? event?.bytes ?? 0,
+})
+
 type Judge = (key: string, dataset: string | undefined) => Ending | undefined
 
 /**
@@ -101,8 +107,7 @@ export async function takeIn(
     bucket,
     key,
     versionId: named ?? current?.versionId ?? 'null',
-    etag: current?.etag ?? event?.etag ?? '',
-    bytes: current?.bytes ?? event?.bytes ?? 0,
+    ...contentOf(event, named && current?.versionId !== named ? undefined : current),
     landedAt: event?.landedAt ?? (current?.modified ?? ledger.now()).toISOString(),
     ...(event?.sequencer && { sequencer: event.sequencer }),
   })

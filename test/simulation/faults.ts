@@ -8,6 +8,7 @@ export const FAULTS = {
   'a call is sent twice': 150,
   'a process is killed at a call': 100,
   'a process stalls for minutes': 60,
+  "a person's laptop sleeps for minutes": 400,
   'an event comes twice': 1_500,
   'an event comes late': 2_000,
   'an event comes hours later again': 300,

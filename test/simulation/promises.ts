@@ -102,6 +102,14 @@ function zones(world: World, people: People, isLast: boolean): string[] {
     if (rows !== wanted)
       wrong.push(`${key} has ${rows} rows in the delivery zone; the ledger says ${wanted} (${deliveryRun})`)
   }
+  for (const { key, deliveryRun } of heads) {
+    const shown = runs.get(String(deliveryRun))
+    const later = [...runs.values()].find(
+      (run) => shown && run.key === key && run.state === 'delivered' && run.seq > shown.seq && !run.typedBy,
+    )
+    if (later && shown && !shown.typedBy)
+      wrong.push(`${nameOf(later)} is delivered, and the table shows ${nameOf(shown)}, which came before it`)
+  }
   for (const [id, rows] of found) wrong.push(`${id}, which no ledger knows, has ${rows} rows in the delivery zone`)
   if (world.objects.keys(PROCESSING).length > 0 && heads.length === 0) wrong.push('processing has objects of no source')
   return wrong

@@ -19,6 +19,9 @@ const at = (uri: string) => {
 export class MemoryJob {
   readonly #objects: MemoryObjects
   readonly #now: () => Date
+  /** Objects that it makes of a source's typed rows, if there are so many rows. */
+  parts = 1
+  #runs = 0
   /** What the contract rejects. */
   rejects = (row: string): boolean => countryOf(row) === 'BAD'
   /** What kills a job that reads it, until the cause is mended. */
@@ -35,6 +38,7 @@ export class MemoryJob {
     const manifest = Manifest.parse(JSON.parse(stored?.body.toString() ?? 'null'))
     const { bucket, key } = at(manifest.report)
     const startedAt = this.#now().toISOString()
+    this.#runs++
     const sources: SourceReport[] = []
     for (const source of manifest.sources) {
       const rows = this.#read(source)
@@ -66,12 +70,19 @@ export class MemoryJob {
     return rows
   }
 
+  /** Of few rows one part, with none in it if there are none. */
+  #shares(rows: string[]): string[][] {
+    const parts = Math.max(1, Math.min(this.parts, rows.length))
+    const size = Math.ceil(rows.length / parts)
+    return Array.from({ length: parts }, (_, i) => rows.slice(i * size, (i + 1) * size))
+  }
+
   #source(manifest: Manifest, { runId, sourceId }: ManifestSource, rows: string[] | undefined): SourceReport {
     const base = { runId, sourceId, rowsIn: 0, accepted: 0, rejected: 0, refusal: null, reasons: [], examples: [] }
     const none = { ...base, parts: [], rejects: null }
     if (!rows) return { ...none, refusal: { code: 'gone', message: 'The input is gone.' } }
     const staged = (name: string, lines: string[]) => {
-      const uri = `${manifest.staging}job/${runId}/${name}`
+      const uri = `${manifest.staging}job${this.#runs}/${runId}/${name}`
       const { etag } = this.#objects.put(at(uri).bucket, at(uri).key, lines.join('\n'))
       return { uri, etag, rows: lines.length, bytes: lines.join('\n').length }
     }
@@ -103,12 +114,9 @@ export class MemoryJob {
         value: row.slice(row.lastIndexOf(',') + 1),
         reason: 'not_an_integer',
       })),
-      parts: [
-        staged(
-          'p',
-          good.map((row) => typed(row, manifest.plan.version)),
-        ),
-      ],
+      parts: this.#shares(good.map((row) => typed(row, manifest.plan.version))).map((share, i) =>
+        staged(`p${i}`, share),
+      ),
       rejects: bad.length > 0 ? staged('rejects', bad) : null,
     }
   }
