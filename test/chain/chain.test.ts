@@ -72,7 +72,7 @@ describe.sequential('the chain', () => {
     const run = only(await chain.landed(file), 'zip')
     expect(run.state).toBe('refused')
     expect(run.problem?.message).toMatch(
-      /"day\.csv" of landing\/sales\/corrupt\.zip cannot be read: .+ land it again\.$/,
+      /"day\.csv" of landing\/sales\/corrupt\.zip (cannot be read: |holds \d+ bytes, and declares ).+ land it again\.$/,
     )
     expect(await listKeys(chain, 'raw', 'data/sales/corrupt')).toEqual([])
     const [refusal] = await listKeys(chain, 'quarantine', `refused/sales/${run.sourceId}/`)

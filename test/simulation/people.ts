@@ -133,7 +133,14 @@ export class People {
       const taken = await takeOut(world.deps, asked.sources, zones)
       if (taken.every(({ outcome }) => outcome === 'withdrawn' || outcome === 'landed_again')) {
         const isSure = taken.every(({ outcome }) => outcome === 'withdrawn') && this.#landed === before
-        this.#out(this.familyOf(key), !isSure)
+        // What landed by itself in a zip's folder, and that nobody has heard of yet, is not the zip's.
+        const isKnown = (each: string) => each === key || taken.some((source) => source.key === each)
+        const isOut = (each: string) => isKnown(each) || (this.#members.get(key)?.has(each) ?? false)
+        this.#out(this.familyOf(key).filter(isOut), !isSure)
+        this.#out(
+          this.familyOf(key).filter((each) => !isOut(each)),
+          true,
+        )
         return
       }
       await world.clock.sleep(30_000)

@@ -66,7 +66,7 @@ async function work(
   signal?: AbortSignal,
 ) {
   const worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), mutation ? [mutation] : [], {
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const stop = () => worker.kill()
   signal?.addEventListener('abort', stop)
@@ -79,15 +79,13 @@ async function work(
 }
 
 async function answerOf(worker: ChildProcess, asked: Asked): Promise<Answer> {
-  const words: string[] = []
-  worker.stderr?.on('data', (text) => words.push(String(text)))
   const done = new AbortController()
   worker.send(asked)
   try {
     const [answer] = await Promise.race([
       once(worker, 'message', { signal: done.signal }),
       once(worker, 'exit', { signal: done.signal }).then(([code]) => {
-        throw new Error(`A worker of the simulation ended with ${code}: ${words.join('').slice(-2000)}`)
+        throw new Error(`A worker of the simulation ended with ${code}; what it said is above.`)
       }),
     ])
     return answer as Answer

@@ -74,7 +74,7 @@ describe('trace', () => {
     const text = await printed(world, 'data/sales/a.csv')
     expect(text).toMatch(/^landed to failed/m)
     expect(text).toMatch(
-      /^convert .+\n {2}└ convert_job_failed: The convert job failed for data\/sales\/a\.csv, twice/m,
+      /^convert .+\n {2}└ convert_job_failed: The convert job failed for data\/sales\/a\.csv, the last\s+time alone/m,
     )
   })
 

@@ -12,8 +12,8 @@ export class MemoryObjects implements Objects {
   onEvent: (event: S3ObjectEvent) => void = () => {}
   readonly #now: () => Date
   readonly #unversioned: Set<string>
-  /** Keys of a page of a listing. */
-  pageSize = 1000
+  /** Keys of a page of a listing; S3 gives 1,000. */
+  pageSize = 20
   /** Newest last. */
   readonly #versions = new Map<string, Map<string, Version[]>>()
   #last = 0

@@ -16,9 +16,6 @@ import {
 } from '@aws-sdk/client-s3'
 import type { MemoryObjects } from './objects.ts'
 
-/** Keys of one answer to a listing; S3 gives 1,000. */
-const PAGE = 20
-
 const exception = (name: string, status: number) =>
   new S3ServiceException({ name, message: name, $fault: 'client', $metadata: { httpStatusCode: status } })
 
@@ -71,13 +68,20 @@ export function memoryS3(objects: MemoryObjects, mayList: (bucket: string) => bo
     )
     return { VersionId: stored.versionId, CopyObjectResult: { ETag: `"${stored.etag}"` } }
   }
-  const list = ({ Bucket = '', Prefix = '', ContinuationToken = '', Delimiter }: ListObjectsV2Command['input']) => {
+  const list = ({
+    Bucket = '',
+    Prefix = '',
+    StartAfter = '',
+    ContinuationToken,
+    Delimiter,
+  }: ListObjectsV2Command['input']) => {
+    const { pageSize } = objects
     const names = objects.keys(Bucket, Prefix).map((key) => {
       const end = Delimiter ? key.indexOf(Delimiter, Prefix.length) : -1
       return end < 0 ? key : key.slice(0, end + 1)
     })
-    const rest = [...new Set(names)].filter((name) => name > ContinuationToken)
-    const page = rest.slice(0, PAGE)
+    const rest = [...new Set(names)].filter((name) => name > (ContinuationToken ?? StartAfter))
+    const page = rest.slice(0, pageSize)
     return {
       Contents: page.flatMap((Key) => {
         const version = objects.read(Bucket, Key)
@@ -85,7 +89,8 @@ export function memoryS3(objects: MemoryObjects, mayList: (bucket: string) => bo
         return { Key, Size: version.body.length, ETag: `"${version.etag}"`, LastModified: version.modified }
       }),
       CommonPrefixes: Delimiter ? page.flatMap((Prefix) => (Prefix.endsWith(Delimiter) ? { Prefix } : [])) : [],
-      NextContinuationToken: rest.length > PAGE ? page.at(-1) : undefined,
+      IsTruncated: rest.length > pageSize,
+      NextContinuationToken: rest.length > pageSize ? page.at(-1) : undefined,
     }
   }
   const send = async (command: object) => {

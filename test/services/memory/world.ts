@@ -34,6 +34,7 @@ import { sweepLetters } from '../../../services/sweep/letters.ts'
 import { type Reruns, type Swept, sweep } from '../../../services/sweep/sweep.ts'
 import { type UnzipDeps, zipLanded } from '../../../services/unzip/unzip.ts'
 import { Clock, counter } from './clock.ts'
+import { MemoryDynamo } from './dynamo.ts'
 import { MemoryJob, rowsOf } from './engine.ts'
 import { type JobEnd, MemoryGlue } from './glue.ts'
 import { letterOf } from './letters.ts'
@@ -90,7 +91,7 @@ export class Crash extends Error {}
 /** All stages over the memory services. Nothing happens by itself: a test handles messages, ends jobs and crawls. */
 export class World {
   readonly clock: Clock
-  readonly table = new MemoryTable()
+  readonly table: MemoryTable
   readonly objects: MemoryObjects
   readonly glue: MemoryGlue
   readonly job: MemoryJob
@@ -123,12 +124,13 @@ export class World {
     this.objects = new MemoryObjects(clock.now, [STAGING])
     this.glue = new MemoryGlue(clock.now)
     this.job = new MemoryJob(this.objects, clock.now)
+    const dynamo = new MemoryDynamo()
+    this.table = new MemoryTable(dynamo, clients(dynamo.client))
     this.books = new Ledger(this.table, clock.now)
     this.deploy(first)
     const s3 = () => clients(memoryS3(this.objects, mayList))
-    const table = new MemoryTable(this.table.dynamo, clients(this.table.dynamo.client))
     this.deps = {
-      ledger: new Ledger(wrap<MemoryTable>(table), this.clock.now),
+      ledger: new Ledger(wrap<MemoryTable>(this.table), this.clock.now),
       objects: wrap<Objects>(new S3Objects(s3())),
       glue: wrap<MemoryGlue>(this.glue),
       s3: wrap(s3()),

@@ -178,6 +178,7 @@ describe('a zip that unzip has been sent', () => {
 describe('what looking for landings costs', () => {
   it('is a question for each file that is new since the pass before, however many there are', async () => {
     const world = new World()
+    world.objects.pageSize = 1000
     for (let i = 0; i < 40; i++) world.land(`data/sales/${i}.csv`, csv(`Chad,${i}`))
     await world.untilQuiet()
     expect(await asked(world, onItsWayMs())).toBe(40)

@@ -88,7 +88,7 @@ describe('a zip', () => {
     expect(world.runs()).toMatchObject([
       {
         state: 'failed',
-        problem: { code: 'unzip_failed', message: expect.stringMatching(/has only 0 s left.*Redrive/) },
+        problem: { code: 'unzip_failed', message: expect.stringMatching(/has only 0 s left.*redrive it/) },
       },
     ])
     world.messages.length = 0
