@@ -117,7 +117,9 @@ export class Ledger {
       const { twin, writes: held } = begun ? NOT_JUDGED : await this.#judge(landed, ref, cause, head, begins.bytes)
       const ending = begun ?? (twin && begins.bytes?.mode === 'refuse' ? sameContent(landed.key, twin) : undefined)
       // When that landed which a rerun could not look at, or found gone, nobody knows: the next event must not seem to be older.
-      const isPlaced = kind === 'zip' && !late && (landed.sequencer !== undefined || !ending)
+      // One that has given way says nothing of what comes: the one that it gave way to may yet be taken in by another event.
+      const gaveWay = ending?.state === 'superseded'
+      const isPlaced = kind === 'zip' && !late && !gaveWay && (landed.sequencer !== undefined || !ending)
       const replaces = cause === LIVE ? undefined : await this.#rowsNow(source, head)
       const run: Run = {
         ...landed,
