@@ -2,6 +2,7 @@ import { memberFolderOf } from '../../services/ledger/ids.ts'
 import { hasEnded } from '../../services/ledger/run.ts'
 import { NoSuchRun } from '../../services/operations/find-run.ts'
 import { erase } from '../../services/operations/withdraw/erase.ts'
+import { tellCatalog } from '../../services/operations/withdraw/settled.ts'
 import { findSources } from '../../services/operations/withdraw/sources.ts'
 import { takeOut } from '../../services/operations/withdraw/take-out.ts'
 import { csv } from '../services/memory/engine.ts'
@@ -133,8 +134,12 @@ export class People {
       })
       if (!asked) return
       const taken = await takeOut(world.deps, asked.sources, zones)
+      await tellCatalog(world.deps.ledger, 'sales')
       if (taken.every(({ outcome }) => outcome === 'withdrawn' || outcome === 'landed_again')) {
-        const isSure = taken.every(({ outcome }) => outcome === 'withdrawn') && this.#landed === before
+        // Of a zip that nobody could extract, a redriven message brings back what was withdrawn of it meanwhile.
+        const zip = ZIP_KEYS.find((each) => key.startsWith(memberFolderOf('sales', each)))
+        const mayComeBack = zip !== undefined && this.#isUnseen(zip)
+        const isSure = !mayComeBack && taken.every(({ outcome }) => outcome === 'withdrawn') && this.#landed === before
         // What landed by itself in a zip's folder, and that nobody has heard of yet, is not the zip's.
         const isKnown = (each: string) => each === key || taken.some((source) => source.key === each)
         const isOut = (each: string) => isKnown(each) || (this.#members.get(key)?.has(each) ?? false)
