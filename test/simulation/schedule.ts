@@ -6,7 +6,7 @@ import { contract, DELIVERY, type Message, PROCESSING, RAW, STAGING, World } fro
 import { errorOf, type Fault, Faults } from './faults.ts'
 import { People } from './people.ts'
 import { type Mishap, type Outcome, type Process, Processes, type Turn } from './processes.ts'
-import { broken, unheard } from './promises.ts'
+import { broken, isBehind, unheard } from './promises.ts'
 import { pick, type Random } from './random.ts'
 import { Timeline } from './timeline.ts'
 
@@ -186,7 +186,8 @@ export class Schedule {
       this.#crawlEndsAt === undefined &&
       this.#world.idle() &&
       this.#world.runs().every(({ state }) => hasEnded(state)) &&
-      unheard(this.#world).length === 0
+      unheard(this.#world).length === 0 &&
+      !isBehind(this.#world)
     if (await this.#until(rests, deadline)) return
     const open = this.#world.runs().filter(({ state }) => !hasEnded(state))
     const held = [...this.#world.table.items.values()].filter(
