@@ -6,7 +6,7 @@ import { Schedule } from './schedule.ts'
 import { simulate } from './simulate.ts'
 
 /** Schedules in a run of the tests; `npm run simulate -- --schedules 1000000` for many more. */
-const SCHEDULES = Number(process.env.SCHEDULES ?? 2500)
+const SCHEDULES = Number(process.env.SCHEDULES ?? 2000)
 const SEED = Number(process.env.SEED ?? 1)
 /** If the seed that the table names does not notice a mutation any more, as the code has changed, so many others are tried. */
 const OTHERS = 1500
