@@ -48,7 +48,7 @@ describe('each safety', () => {
       mutated(readFileSync(new URL(`../../${mutation.file}`, import.meta.url), 'utf8'), mutation)
   })
 
-  it.each(MUTATIONS)(
+  it.each(noticed)(
     'is needed: $name',
     async ({ name }) => {
       const tried = await simulate({ schedules: 1, seed: seeds.get(name) ?? SEED, mutation: name })
