@@ -73,7 +73,7 @@ export async function dispatch(deps: DispatchDeps, stage: JobStage, dataset: str
   const queue: QueueName = { stage: stage.stage, dataset }
   const { ledger, unique } = deps
   for (;;) {
-    if ((await due(ledger, queue)).length === 0) return 'idle'
+    if (!(await isDue(ledger, queue))) return 'idle'
     const batch = batchIdOf(dataset, `${ledger.instant().replaceAll(/[-:.]/g, '')}-${unique()}`)
     const slot: Slot = {
       batch,
@@ -99,10 +99,14 @@ export async function dispatch(deps: DispatchDeps, stage: JobStage, dataset: str
 }
 
 /** What may go now, oldest first. */
-async function due({ table, now }: Ledger, queue: QueueName): Promise<Queued[]> {
-  const waiting = (await table.query(queuePk(queue), 'ITEM#', BATCH_SOURCES * 2)).map(asQueued)
+async function due({ table, now }: Ledger, queue: QueueName, most = BATCH_SOURCES * 2): Promise<Queued[]> {
+  const waiting = (await table.query(queuePk(queue), 'ITEM#', most)).map(asQueued)
   return waiting.filter(({ notBefore = 0 }) => notBefore <= now().getTime())
 }
+
+/** Mostly the oldest may go: then the rest need not be read by each who finds the slot taken. */
+const isDue = async (ledger: Ledger, queue: QueueName): Promise<boolean> =>
+  (await due(ledger, queue, 1)).length > 0 || (await due(ledger, queue)).length > 0
 
 export async function release(ledger: Ledger, queue: QueueName, batch: string): Promise<boolean> {
   return await ledger.table.write([{ delete: slotKey(queue), when: [{ attribute: 'batch', is: 'equal', to: batch }] }])

@@ -50,15 +50,15 @@ export async function giveUp(
   const queue: QueueName = { stage: stage.stage, dataset: run.dataset }
   const place = { pk: queuePk(queue), sk: item.sk }
   const trace = traceOf(run, stage.stage, batch, times)
-  const problem = settleProblem(error, run, queue)
-  if (!(await stage.isHalfDone?.(run))) return await endRun(ledger, run, 'failed', problem, [{ delete: place }], trace)
+  if (!(await stage.isHalfDone?.(run)))
+    return await endRun(ledger, run, 'failed', problemOf(error, run, stage.stage), [{ delete: place }], trace)
   const again: Write = {
     update: place,
     set: { notBefore: ledger.now().getTime() + AGAIN_MS },
     remove: ['half'],
     when: [{ attribute: 'pk', is: 'present' }],
   }
-  const message = `A part of ${run.key} may be in the table, and the rest is not: ${problem.message} It is tried again each hour, and needs no landing when the cause is mended.`
+  const message = `A part of ${run.key} may be in the table, and the rest is not: ${whyNot(error, run, stage.stage)} It is tried again each hour, and needs no landing when the cause is mended.`
   await endRun(ledger, run, 'failed', { code: unfinished(stage.stage), message }, [again], trace)
 }
 
@@ -73,13 +73,18 @@ export async function giveAllUp(ledger: Ledger, stage: SettleStage, queue: Queue
   }
 }
 
-function settleProblem(error: unknown, run: Run, { stage }: QueueName): Problem {
-  if (error instanceof LandfallError && !error.retryable) return { code: error.code, message: error.message }
-  return {
-    code: `${stage}_not_published`,
-    message: `What the ${stage} job made of ${run.key} could not be published in ${MAX_RECEIVES} attempts (${inWords(error)}). Mend the cause and land it again.`,
-  }
-}
+const isOurs = (error: unknown): error is LandfallError => error instanceof LandfallError && !error.retryable
+
+/** Why a run was not published, without what to do about it. */
+const whyNot = (error: unknown, { key }: Run, stage: JobStage['stage']): string =>
+  isOurs(error)
+    ? error.message
+    : `What the ${stage} job made of ${key} could not be published in ${MAX_RECEIVES} attempts (${inWords(error)}).`
+
+const problemOf = (error: unknown, run: Run, stage: JobStage['stage']): Problem =>
+  isOurs(error)
+    ? { code: error.code, message: error.message }
+    : { code: `${stage}_not_published`, message: `${whyNot(error, run, stage)} Mend the cause and land it again.` }
 
 const END_WORDS: Record<string, string> = {
   FAILED: 'failed',

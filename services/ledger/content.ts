@@ -15,6 +15,9 @@ export type Content = {
 /** What a file gets whose bytes have landed under another name. */
 export type SameContent = 'warn' | 'refuse'
 
+/** What is known of a CSV's bytes, and what it gets if another source has landed the same. */
+export type SameBytes = { prints: string[]; mode: SameContent }
+
 /** One source that landed some bytes. */
 export type Holder = Pick<Run, 'sourceId' | 'runId' | 'key' | 'versionId' | 'landedAt'>
 

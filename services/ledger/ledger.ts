@@ -1,7 +1,8 @@
 import type { Stage } from '../../events/replay.ts'
 import { TryAgain } from '../lambda/errors.ts'
 import { causedItem, LIVE } from './causes.ts'
-import { type Holder, holderOf, type Judged, judgeContent, type SameContent, sameContent } from './content.ts'
+import { type Holder, holderOf, type Judged, judgeContent, type SameBytes, sameContent } from './content.ts'
+import { type Ending, isEarlier, supersededBy, withdrawnFate } from './endings.ts'
 import { runIdOf, sourceIdOf } from './ids.ts'
 import { keepLines, type Lines, withLines } from './lines.ts'
 import { listedAt, runOf } from './listing.ts'
@@ -13,7 +14,6 @@ import {
   headKey,
   idKey,
   type Landed,
-  type Problem,
   type Replaced,
   type Run,
   type RunRef,
@@ -25,12 +25,6 @@ import type { Condition, Item, ItemKey, Table, Write } from './table.ts'
 
 /** Attempts at an optimistic write before the message is given back; each loser has seen a winner. */
 const ATTEMPTS = 8
-
-/** A run that ends as it begins: refused by name, superseded before anyone looked, or failed because no one could. */
-export type Ending = { state: 'refused' | 'superseded' | 'failed'; problem: Problem }
-
-/** What is known of a CSV's bytes, and what it gets if another source has landed the same. */
-export type SameBytes = { prints: string[]; mode: SameContent }
 
 export type Registration = { run: Run; fresh: boolean }
 
@@ -297,43 +291,8 @@ export class Ledger {
 const NOT_JUDGED: Judged = { writes: [] }
 const sameAs = ({ runId, key, landedAt }: Holder): Run['sameAs'] => ({ runId, key, landedAt })
 
-/** No replay or rerun takes up again what a person has withdrawn. */
-function withdrawnFate(landed: Landed, cause: string, head: Head | undefined): Ending | undefined {
-  const at = head?.withdrawnAt
-  return cause === LIVE || at === undefined || landedSince(landed, at) ? undefined : withdrawn(landed.key, at)
-}
-
-/** Landed again after it was withdrawn, though its own event may not have been taken in. */
-export const landedSince = ({ landedAt }: Pick<Landed, 'landedAt'>, withdrawnAt: string): boolean =>
-  landedAt > withdrawnAt
-
-export const withdrawn = (key: string, at: string): Ending => ({
-  state: 'superseded',
-  problem: {
-    code: 'withdrawn',
-    message: `${key} was withdrawn at ${at}: no replay or rerun brings its rows back. Land it again, if they are wanted.`,
-  },
-})
-
 const without = (run: Run, names: string[]): Run =>
   Object.fromEntries(Object.entries(run).filter(([name]) => !names.includes(name))) as Run
-
-export const supersededBy = (key: string): Ending => ({
-  state: 'superseded',
-  problem: { code: 'superseded', message: `A newer version of ${key} landed.` },
-})
-
-type Order = { sequencer?: string; landedAt?: string }
-
-/**
- * Whether one version of a zip landed before another. Sequencers are hexadecimal, of any length: compared after filling up
- * with zeros on the right, as S3's documentation says. What a rerun found has none, but a time.
- */
-function isEarlier(one: Order, than: Order = {}): boolean {
-  if (one.sequencer === undefined || than.sequencer === undefined) return (one.landedAt ?? '') < (than.landedAt ?? '')
-  const length = Math.max(one.sequencer.length, than.sequencer.length)
-  return one.sequencer.padEnd(length, '0') < than.sequencer.padEnd(length, '0')
-}
 
 export const runItem = (run: Run): Item => ({
   ...run,

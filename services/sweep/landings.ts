@@ -20,6 +20,9 @@ const DEEP_EVERY_MS = 24 * 3_600_000
 /** A zip whose message waits behind many others has not lost it: it gets at most one more in this time. */
 const SEND_AGAIN_MS = 3_600_000
 
+/** In the place of what S3 says of how an object came to be. */
+export const FOUND = 'found by the sweep'
+
 export type LandingsDeps = {
   ledger: Ledger
   objects: Pick<Objects, 'head' | 'page'>
@@ -175,7 +178,7 @@ function eventOf(bucket: string, key: string, { versionId, etag, bytes, modified
     detail: {
       bucket: { name: bucket },
       object: { key, size: bytes, etag, 'version-id': versionId },
-      reason: 'found by the sweep',
+      reason: FOUND,
     },
   }
 }

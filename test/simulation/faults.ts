@@ -1,6 +1,8 @@
 import { TryAgain } from '../../services/lambda/errors.ts'
 import type { Random } from './random.ts'
 
+const THROUGHOUT = 10_000
+
 /** What goes wrong, and how often of 10,000 chances where a schedule has it. */
 export const FAULTS = {
   'a call is refused: throttled, a conflict, 5xx': 150,
@@ -22,10 +24,10 @@ export const FAULTS = {
   'a job lies about its rows': 500,
   'a job takes longer than its lease': 1_500,
   'someone overwrites what a job staged': 500,
-  'Glue has one slot, and frees it late': 10_000,
+  'Glue has one slot, and frees it late': THROUGHOUT,
   "a crawl's end is not heard": 2_500,
   'a crawler is stopping for a minute': 3_000,
-  'clocks differ by up to half a minute': 10_000,
+  'clocks differ by up to half a minute': THROUGHOUT,
 } as const
 export type Fault = keyof typeof FAULTS
 export const ALL_FAULTS = Object.keys(FAULTS) as Fault[]
@@ -43,6 +45,7 @@ export class Faults {
     this.#random = random
     const share = [0, 2, 4, 7][random(4)] ?? 0
     this.of = new Set(ALL_FAULTS.filter(() => random(10) < share))
+    for (const fault of this.of) if (FAULTS[fault] === THROUGHOUT) this.struck.set(fault, 1)
   }
 
   strikes(fault: Fault): boolean {
@@ -77,4 +80,11 @@ export function errorOf(call: string, random: Random): Error {
   if (call === 'startJob' || call === 'startCrawler')
     passing.push(new TryAgain('glue_busy', `Glue would not ${call} now: ThrottlingException.`))
   return passing[random(passing.length)] as Error
+}
+
+/** It says of one object less that it made it, or of one row more that it read it. */
+export function lying<R extends { rowsIn: number; parts: unknown[] }>(report: R): R {
+  return report.parts.length > 1
+    ? { ...report, parts: report.parts.slice(1) }
+    : { ...report, rowsIn: report.rowsIn + 1 }
 }

@@ -182,3 +182,12 @@ export function notTold(world: World): unknown[] {
       : [{ pk, pending, ended, listed, counted }]
   })
 }
+
+/** What happened until a check failed. */
+export function asStory(seed: number, said: string[], world: World, model: Model, error: unknown): Error {
+  const runs = world
+    .runs()
+    .map((run) => `${run.seq} ${run.key} ${run.versionId} ${run.cause}: ${run.state} ${run.problem?.message ?? ''}`)
+  const story = [`Seed ${seed}:`, ...said, ...runs, `model: ${model.rows()}`, `table: ${world.rows()}`]
+  return new Error(`${story.join('\n')}\n${(error as Error).message}`, { cause: error })
+}

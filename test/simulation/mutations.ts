@@ -176,7 +176,7 @@ export const MUTATIONS: Mutation[] = [
   },
   {
     name: 'a replay brings back what was withdrawn',
-    file: `${LEDGER}/ledger.ts`,
+    file: `${LEDGER}/endings.ts`,
     from: 'return cause === LIVE || at === undefined || landedSince(landed, at) ? undefined : withdrawn(landed.key, at)',
     to: 'return cause !== undefined || at === undefined || landedSince(landed, at) ? undefined : withdrawn(landed.key, at)',
   },

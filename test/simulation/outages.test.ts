@@ -4,7 +4,7 @@ import { memberFolderOf } from '../../services/ledger/ids.ts'
 import { hasEnded } from '../../services/ledger/run.ts'
 import { seeded } from '../generator/random.ts'
 import { RAW, World } from '../services/memory/world.ts'
-import { Model, notTold, pauses, type Random, steps } from './model.ts'
+import { asStory, Model, notTold, pauses, type Random, steps } from './model.ts'
 
 /** Sequences in a run of the tests; `SEQUENCES=10000 SEED=1 npx vitest run test/simulation/outages` for many more. */
 const SEQUENCES = Number(process.env.SEQUENCES ?? 250)
@@ -127,11 +127,7 @@ async function play(seed: number): Promise<void> {
     expect(world.deadLetters).toEqual([])
     expect(notTold(world), 'what reruns wait for, or were not told').toEqual([])
   } catch (error) {
-    const runs = world
-      .runs()
-      .map((run) => `${run.seq} ${run.key} ${run.versionId} ${run.cause}: ${run.state} ${run.problem?.message ?? ''}`)
-    const story = [`Seed ${seed}:`, ...said, ...runs, `model: ${model.rows()}`, `table: ${world.rows()}`]
-    throw new Error(`${story.join('\n')}\n${(error as Error).message}`, { cause: error })
+    throw asStory(seed, said, world, model, error)
   }
 }
 

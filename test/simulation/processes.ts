@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { hearing } from '../services/memory/calls.ts'
 import { Clock } from '../services/memory/clock.ts'
 import type { Wrap } from '../services/memory/world.ts'
 
@@ -98,20 +99,10 @@ export class Processes {
   }
 
   /** Every call of a process to what is wrapped waits for its turn. Others' calls go through. */
-  readonly wrap: Wrap = (port) =>
-    new Proxy(port, {
-      get: (target, name) => {
-        const method: unknown = Reflect.get(target, name)
-        if (typeof method !== 'function') return method
-        return (...args: unknown[]) => {
-          const call = () => Reflect.apply(method, target, args) as unknown
-          const process = this.#storage.getStore()
-          return process
-            ? this.#wait(process, { call: nameOf(String(name), args), about: aboutOf(args) }, call)
-            : call()
-        }
-      },
-    })
+  readonly wrap: Wrap = hearing(({ name, args, make }) => {
+    const process = this.current
+    return process ? this.#wait(process, { call: nameOf(name, args), about: aboutOf(args) }, make) : make()
+  })
 
   #wait(process: Process, what: Pick<Turn, 'call' | 'about'>, make: () => unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {

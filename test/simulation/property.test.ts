@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { hasEnded } from '../../services/ledger/run.ts'
 import { seeded } from '../generator/random.ts'
 import { World } from '../services/memory/world.ts'
-import { Model, notTold, pauses, type Random, steps, withErasing } from './model.ts'
+import { asStory, Model, notTold, pauses, type Random, steps, withErasing } from './model.ts'
 
 /** Sequences in a run of the tests; `SEQUENCES=100000 SEED=1 npx vitest run test/simulation` for many more. */
 const SEQUENCES = Number(process.env.SEQUENCES ?? 1000)
@@ -49,11 +49,7 @@ async function play(seed: number, things = steps): Promise<string[]> {
     const failed = world.runs().filter(({ state }) => state === 'failed')
     expect(failed.map(({ key, problem }) => `${key}: ${problem?.message}`)).toEqual([])
   } catch (error) {
-    const runs = world
-      .runs()
-      .map((run) => `${run.seq} ${run.key} ${run.versionId} ${run.cause}: ${run.state} ${run.problem?.message ?? ''}`)
-    const story = [`Seed ${seed}:`, ...said, ...runs, `model: ${model.rows()}`, `table: ${world.rows()}`]
-    throw new Error(`${story.join('\n')}\n${(error as Error).message}`, { cause: error })
+    throw asStory(seed, said, world, model, error)
   }
   return said
 }

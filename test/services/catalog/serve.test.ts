@@ -7,6 +7,7 @@ import { servedVersion } from '../../../services/catalog/view.ts'
 import { LOCK_MS, withdraw } from '../../../services/jobs/publish.ts'
 import { TryAgain } from '../../../services/lambda/errors.ts'
 import { seeded } from '../../generator/random.ts'
+import { hearing } from '../memory/calls.ts'
 import { csv, rowsOf } from '../memory/engine.ts'
 import { FAULTS, fault } from '../memory/faults.ts'
 import { contract, contractOfVersion, DELIVERY, PROCESSING, RAW, World, type Wrap } from '../memory/world.ts'
@@ -213,21 +214,13 @@ describe('serving a version is refused', () => {
 })
 
 /** Looks before and after each call that the stages make. */
-const watching =
-  (look: () => void): Wrap =>
-  (port) =>
-    new Proxy(port, {
-      get(target, name) {
-        const method: unknown = Reflect.get(target, name)
-        if (typeof method !== 'function') return method
-        return async (...args: unknown[]) => {
-          look()
-          const answer: unknown = await Reflect.apply(method, target, args)
-          look()
-          return answer
-        }
-      },
-    })
+const watching = (look: () => void): Wrap =>
+  hearing(async ({ make }) => {
+    look()
+    const answer = await make()
+    look()
+    return answer
+  })
 
 describe('a reader of any moment', () => {
   async function watched(takesViews: boolean) {

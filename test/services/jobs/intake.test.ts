@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { refusing } from '../memory/calls.ts'
 import { csv } from '../memory/engine.ts'
 import { RAW, World } from '../memory/world.ts'
 
@@ -6,17 +7,9 @@ import { RAW, World } from '../memory/world.ts'
 function denied() {
   let deny = true
   const world = new World(
-    (port) =>
-      new Proxy(port, {
-        get(target, name) {
-          const method: unknown = Reflect.get(target, name)
-          if (typeof method !== 'function') return method
-          return async (...args: unknown[]) => {
-            if (deny && name === 'head' && args[0] === RAW) throw new Error('reading it is denied')
-            return await Reflect.apply(method, target, args)
-          }
-        },
-      }),
+    refusing(({ name, args }) =>
+      deny && name === 'head' && args[0] === RAW ? new Error('reading it is denied') : undefined,
+    ),
   )
   return {
     world,

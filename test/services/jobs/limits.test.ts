@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Failed, TryAgain } from '../../../services/lambda/errors.ts'
 import { patienceMs } from '../../../services/lambda/receives.ts'
+import { refusing } from '../memory/calls.ts'
 import { csv } from '../memory/engine.ts'
-import { type Message, STAGING, World, type Wrap } from '../memory/world.ts'
+import { type Message, STAGING, World } from '../memory/world.ts'
 
 const MINUTE = 60_000
 const refusal = new Failed('glue_refused', 'Glue refuses to start a run of convert: AccessDeniedException: no.')
@@ -174,17 +175,9 @@ describe('a job', () => {
 
   it('whose report may not be read fails its files, in words, and keeps no one waiting', async () => {
     let deny = true
-    const wrap: Wrap = (port) =>
-      new Proxy(port, {
-        get(target, name) {
-          const method: unknown = Reflect.get(target, name)
-          if (typeof method !== 'function') return method
-          return async (...args: unknown[]) => {
-            if (deny && name === 'getText' && args[0] === STAGING) throw denied('s3:GetObject')
-            return await Reflect.apply(method, target, args)
-          }
-        },
-      })
+    const wrap = refusing(({ name, args }) =>
+      deny && name === 'getText' && args[0] === STAGING ? denied('s3:GetObject') : undefined,
+    )
     const world = new World(wrap)
     world.land('data/sales/a.csv', csv('Chad,1'))
     await world.pump()

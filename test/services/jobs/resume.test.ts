@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
+import { hearing } from '../memory/calls.ts'
 import { csv } from '../memory/engine.ts'
-import { Crash, PROCESSING, World, type Wrap } from '../memory/world.ts'
+import { Crash, PROCESSING, World } from '../memory/world.ts'
 
 const FILES = 60
 /** Side by side, as `settle` publishes. */
@@ -10,22 +11,15 @@ const IN_FLIGHT = 4
 function ending(most: number) {
   const copied: string[] = []
   let left = most
-  const wrap: Wrap = (port) =>
-    new Proxy(port, {
-      get(target, name) {
-        const method: unknown = Reflect.get(target, name)
-        if (typeof method !== 'function') return method
-        return async (...args: unknown[]) => {
-          if (left <= 0) throw new Crash('its time is up')
-          const { bucket, key } = (args[1] ?? {}) as { bucket?: string; key?: string }
-          if (name === 'copy' && bucket === PROCESSING && key) {
-            copied.push(key)
-            left--
-          }
-          return await Reflect.apply(method, target, args)
-        }
-      },
-    })
+  const wrap = hearing(async ({ name, args, make }) => {
+    if (left <= 0) throw new Crash('its time is up')
+    const { bucket, key } = (args[1] ?? {}) as { bucket?: string; key?: string }
+    if (name === 'copy' && bucket === PROCESSING && key) {
+      copied.push(key)
+      left--
+    }
+    return await make()
+  })
   const revive = async () => {
     if (left > 0) return
     // What ran beside it must have found out: of one that died nothing runs on.

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { SourceReport } from '../../../schemas/report.ts'
 import { jobEnded } from '../../../services/jobs/job-ended.ts'
 import { settle } from '../../../services/jobs/settle.ts'
+import { refusing } from '../memory/calls.ts'
 import { csv, HEADER } from '../memory/engine.ts'
 import { contract, DELIVERY, PROCESSING, QUARANTINE, World } from '../memory/world.ts'
 
@@ -148,19 +149,11 @@ describe('a source that cannot be published', () => {
   /** Of `a`, copies into the delivery zone are denied, but for those of one country, until it is mended. */
   function halfDenied(may?: string) {
     let isMended = false
-    const denied = <T extends object>(port: T): T =>
-      new Proxy(port, {
-        get(target, name) {
-          const method: unknown = Reflect.get(target, name)
-          if (typeof method !== 'function') return method
-          if (name !== 'copy') return method.bind(target)
-          return async (from: unknown, to: { bucket: string; key: string }) => {
-            const isHit = to.bucket === DELIVERY && to.key.includes('/a-') && !(may && to.key.includes(may))
-            if (isHit && !isMended) throw new Error('no s3:PutObject')
-            return await Reflect.apply(method, target, [from, to])
-          }
-        },
-      })
+    const denied = refusing(({ name, args }) => {
+      const { bucket, key } = (args[1] ?? {}) as { bucket?: string; key?: string }
+      const isHit = name === 'copy' && bucket === DELIVERY && key?.includes('/a-') && !(may && key.includes(may))
+      return isHit && !isMended ? new Error('no s3:PutObject') : undefined
+    })
     return {
       world: new World(denied),
       mend: () => {
@@ -179,7 +172,7 @@ describe('a source that cannot be published', () => {
     expect(problemOf(world, 'a')).toEqual({
       code: 'partition_unfinished',
       message:
-        'A part of data/sales/a.csv may be in the table, and the rest is not: What the partition job made of data/sales/a.csv could not be published in 5 attempts (Error: no s3:PutObject). Mend the cause and land it again. It is tried again each hour, and needs no landing when the cause is mended.',
+        'A part of data/sales/a.csv may be in the table, and the rest is not: What the partition job made of data/sales/a.csv could not be published in 5 attempts (Error: no s3:PutObject). It is tried again each hour, and needs no landing when the cause is mended.',
     })
   })
 

@@ -4,6 +4,7 @@ import { parseContract } from '../../../schemas/contract.ts'
 import { csvLanded } from '../../../services/convert/convert.ts'
 import { fingerprintsOf } from '../../../services/ledger/content.ts'
 import { Ledger } from '../../../services/ledger/ledger.ts'
+import { refusing } from '../memory/calls.ts'
 import { csv } from '../memory/engine.ts'
 import { interleaveAll } from '../memory/interleave.ts'
 import { contract, RAW, World } from '../memory/world.ts'
@@ -170,17 +171,9 @@ describe('refused for the bytes of another', () => {
   it('also if its event was a dead letter at first, and is redriven', async () => {
     let deny = true
     const world = new World(
-      (port) =>
-        new Proxy(port, {
-          get(target, name) {
-            const method: unknown = Reflect.get(target, name)
-            if (typeof method !== 'function') return method
-            return async (...args: unknown[]) => {
-              if (deny && name === 'head' && args[1] === B) throw new Error('reading it is denied')
-              return await Reflect.apply(method, target, args)
-            }
-          },
-        }),
+      refusing(({ name, args }) =>
+        deny && name === 'head' && args[1] === B ? new Error('reading it is denied') : undefined,
+      ),
       undefined,
       parseContract({ ...contract, sameContent: 'refuse' }),
     )

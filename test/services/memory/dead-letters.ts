@@ -1,5 +1,6 @@
 import { S3ObjectEvent } from '../../../events/s3-object.ts'
 import type { DeadLetter, DeadLetters, Move } from '../../../services/letters/dead-letters.ts'
+import { refusing } from './calls.ts'
 import { landfallOf } from './landfall.ts'
 import { bodyOf } from './letters.ts'
 import { type Message, RAW, World } from './world.ts'
@@ -68,17 +69,9 @@ export class MemoryDeadLetters implements DeadLetters {
 export function worldOfDead() {
   let deny = false
   const world = new World(
-    (port) =>
-      new Proxy(port, {
-        get(target, name) {
-          const method: unknown = Reflect.get(target, name)
-          if (typeof method !== 'function') return method
-          return async (...args: unknown[]) => {
-            if (deny && name === 'head' && args[0] === RAW) throw new Error('reading it is denied')
-            return await Reflect.apply(method, target, args)
-          }
-        },
-      }),
+    refusing(({ name, args }) =>
+      deny && name === 'head' && args[0] === RAW ? new Error('reading it is denied') : undefined,
+    ),
   )
   const deadLetters = new MemoryDeadLetters()
   deadLetters.onSent = (queue, body) => {

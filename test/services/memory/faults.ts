@@ -1,3 +1,4 @@
+import { hearing } from './calls.ts'
 import { Crash, type Wrap } from './world.ts'
 
 /** `before`: it had no effect; `after`: its answer is lost; `death`: as after, and no `finally` of that process runs. */
@@ -15,22 +16,15 @@ export type Fault = {
 export function fault(nth = 0, kind: FaultKind = 'before'): Fault {
   let calls = 0
   let dead = false
-  const wrap: Wrap = (port) =>
-    new Proxy(port, {
-      get(target, name) {
-        const method: unknown = Reflect.get(target, name)
-        if (typeof method !== 'function') return method
-        return async (...args: unknown[]) => {
-          if (dead) throw new Crash('dead')
-          const struck = ++calls === nth
-          if (struck && kind === 'before') throw new Crash(`before ${String(name)}`)
-          const answer: unknown = await Reflect.apply(method, target, args)
-          if (!struck) return answer
-          dead = kind === 'death'
-          throw new Crash(`after ${String(name)}`)
-        }
-      },
-    })
+  const wrap = hearing(async ({ name, make }) => {
+    if (dead) throw new Crash('dead')
+    const struck = ++calls === nth
+    if (struck && kind === 'before') throw new Crash(`before ${name}`)
+    const answer = await make()
+    if (!struck) return answer
+    dead = kind === 'death'
+    throw new Crash(`after ${name}`)
+  })
   const revive = async () => {
     if (!dead) return
     // What ran beside it must have found out.

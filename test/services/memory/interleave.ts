@@ -1,3 +1,4 @@
+import { hearing } from './calls.ts'
 import type { Wrap } from './world.ts'
 
 type Process = (wrap: Wrap) => Promise<unknown>
@@ -10,19 +11,11 @@ const quiet = () => new Promise<void>((resolve) => setImmediate(resolve))
  */
 async function once(processes: Process[], choose: (among: number) => number): Promise<void> {
   const waiting = new Map<number, () => void>()
-  const wrapFor =
-    (process: number): Wrap =>
-    (port) =>
-      new Proxy(port, {
-        get(target, name) {
-          const method: unknown = Reflect.get(target, name)
-          if (typeof method !== 'function') return method
-          return async (...args: unknown[]) => {
-            await new Promise<void>((resolve) => waiting.set(process, resolve))
-            return await Reflect.apply(method, target, args)
-          }
-        },
-      })
+  const wrapFor = (process: number): Wrap =>
+    hearing(async ({ make }) => {
+      await new Promise<void>((resolve) => waiting.set(process, resolve))
+      return await make()
+    })
   const done = Promise.all(processes.map((process, i) => process(wrapFor(i))))
   done.catch(() => {})
   for (await quiet(); waiting.size > 0; await quiet()) {

@@ -3,6 +3,7 @@ import { sourceIdOf } from '../../../services/ledger/ids.ts'
 import type { Run } from '../../../services/ledger/run.ts'
 import { seeded } from '../../generator/random.ts'
 import { Model, pauses, type Random, steps } from '../../simulation/model.ts'
+import { hearing } from '../memory/calls.ts'
 import { csv } from '../memory/engine.ts'
 import type { MemoryGlue } from '../memory/glue.ts'
 import { World } from '../memory/world.ts'
@@ -15,21 +16,15 @@ export type Journey = { run: Run; zip?: Run }
  */
 export function ticking(random: Random, skew = 0): World {
   const off = (instant?: string) => instant && new Date(Date.parse(instant) + random(2 * skew + 1) - skew).toISOString()
-  const world: World = new World((port) => {
-    return new Proxy(port, {
-      get(target, name) {
-        const member = Reflect.get(target, name)
-        if (typeof member !== 'function') return member
-        return async (...args: unknown[]) => {
-          world.clock.advance(1 + random(20))
-          const answer = await member.apply(target, args)
-          if (name !== 'job' || !answer) return answer
-          const status = answer as Awaited<ReturnType<MemoryGlue['job']>>
-          return { ...status, startedAt: off(status?.startedAt), endedAt: off(status?.endedAt) }
-        }
-      },
-    })
-  })
+  const world: World = new World(
+    hearing(async ({ name, make }) => {
+      world.clock.advance(1 + random(20))
+      const answer = await make()
+      if (name !== 'job' || !answer) return answer
+      const status = answer as Awaited<ReturnType<MemoryGlue['job']>>
+      return { ...status, startedAt: off(status?.startedAt), endedAt: off(status?.endedAt) }
+    }),
+  )
   return world
 }
 
