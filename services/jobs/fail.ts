@@ -1,5 +1,5 @@
 import pMap from 'p-map'
-import { Failed, inWords, LandfallError, TryAgain } from '../lambda/errors.ts'
+import { Failed, inWords, LandfallError } from '../lambda/errors.ts'
 import { MAX_RECEIVES } from '../lambda/receives.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Queued, type QueueName, queuePk, type Slot } from '../ledger/queue.ts'
@@ -11,9 +11,6 @@ import type { JobTimes, SettleStage } from './settle.ts'
 
 /** A job for it costs something, and what kept it from being published for so long does not pass in a minute. */
 const AGAIN_MS = 60 * 60_000
-
-/** The stage before has yet to tell the ledger what it did, or to fail: however long it takes, that is no fault of this run. */
-export class NotYet extends TryAgain {}
 
 /** What a run that failed in a job remembers of it: people look for the job's log. */
 const traceOf = (run: Run, stage: JobStage['stage'], batch: string, times: JobTimes): Partial<Run> =>
@@ -47,6 +44,8 @@ export async function giveUp(
   times: JobTimes,
   error: unknown,
 ): Promise<void> {
+  // It stays in the queue, for another job's end: the word of the stage before would come over the failure, and open it again.
+  if (stage.isHandedOver?.(run) === false) return
   const queue: QueueName = { stage: stage.stage, dataset: run.dataset }
   const place = { pk: queuePk(queue), sk: item.sk }
   const trace = traceOf(run, stage.stage, batch, times)

@@ -10,7 +10,7 @@ import { type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
 import { hasEnded, type Run, type Span } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
 import { type DispatchDeps, type JobStage, LEASE_MS, release } from './dispatch.ts'
-import { giveAllUp, giveUp, NotYet, retryHalves } from './fail.ts'
+import { giveAllUp, giveUp, retryHalves } from './fail.ts'
 import type { JobStatus } from './glue.ts'
 import { LOCK_MS, parseS3 } from './publish.ts'
 
@@ -31,6 +31,8 @@ export type SettleStage = JobStage & {
     batch: string,
     plan: ExecutedPlan,
   ) => Promise<void>
+  /** Whether the stage before has told the ledger what it did of the run. @default always */
+  isHandedOver?: (run: Run) => boolean
   /** Whether a part of the run is in the zone already, where people see it. */
   isHalfDone?: (run: Run) => Promise<boolean>
   /** Around the publishing of a whole batch. */
@@ -182,8 +184,7 @@ async function settleAll(
         } catch (error) {
           // A neighbour's trouble is not ours: go on with the others, and let this one come back.
           if (mayPass(error) && !lastAttempt) retry ??= error
-          // It stays in the queue: another job's end finds what is missing now.
-          else if (!(error instanceof NotYet)) await giveUp(ledger, stage, slot, { run, item }, times, error)
+          else await giveUp(ledger, stage, slot, { run, item }, times, error)
         }
       },
       { concurrency: SETTLING },

@@ -2,10 +2,10 @@ import type { S3ObjectEvent } from '../../events/s3-object.ts'
 import type { Contract } from '../../schemas/contract.ts'
 import { partitionFolder } from '../../schemas/hive.ts'
 import type { SourceReport, StagedPart } from '../../schemas/report.ts'
-import { endRun, NotYet } from '../jobs/fail.ts'
+import { endRun } from '../jobs/fail.ts'
 import { LOCK_MS, outdated, type PublishDeps, publish, publishedKeys } from '../jobs/publish.ts'
 import type { ExecutedPlan, JobTimes } from '../jobs/settle.ts'
-import { Failed } from '../lambda/errors.ts'
+import { Failed, TryAgain } from '../lambda/errors.ts'
 import { onItsWayMs } from '../lambda/receives.ts'
 import { whilePublishing } from '../ledger/catalog-state.ts'
 import { isMeant, noteSkipped } from '../ledger/causes.ts'
@@ -151,6 +151,9 @@ export async function queueOverdue(deps: PartitionDeps, dataset: string): Promis
   return queued
 }
 
+/** The first stage publishes before it tells the ledger. */
+export const isHandedOver = ({ accepted }: Run): boolean => accepted !== undefined
+
 /** A part of it may be over the version before: no other run puts that right, if what lands next is refused. */
 export const isHalfPublished = async ({ ledger }: PartitionDeps, run: Run): Promise<boolean> =>
   (await publishedKeys(ledger, run, 'delivery')).length > 0
@@ -232,8 +235,7 @@ export async function settlePartitioned(
     return endRun(ledger, run, 'superseded', problem, [leave], { spanPartition, partitionBatch: batch })
   }
   if (report.refusal) return await superseded({ code: 'superseded', message: report.refusal.message })
-  // The first stage publishes before it tells the ledger: for a moment, its count may be missing.
-  if (run.accepted === undefined) throw new NotYet('not_yet_converted', `${run.key} has no count of accepted rows yet.`)
+  if (!isHandedOver(run)) throw new TryAgain('not_yet_converted', `${run.key} has no count of accepted rows yet.`)
   partitionBalance(run, report)
 
   if (!contracts.has(run.dataset))

@@ -8,6 +8,7 @@ import { step } from '../lambda/tracer.ts'
 import {
   aroundPublishing,
   isHalfPublished,
+  isHandedOver,
   type PartitionDeps,
   partitionInputs,
   settlePartitioned,
@@ -37,6 +38,7 @@ export function partitionStage(env: z.output<typeof PartitionEnv>): PartitionWir
       size: (dataset) => contractOf(deps.contracts, dataset).engine,
       inputs: (run) => partitionInputs(deps, run),
       settle: (run, ...args) => step('publish', () => settlePartitioned(deps, run, ...args), { runId: run.runId }),
+      isHandedOver,
       isHalfDone: (run) => isHalfPublished(deps, run),
       around: aroundPublishing(deps),
     },

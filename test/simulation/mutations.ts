@@ -98,9 +98,9 @@ export const MUTATIONS: Mutation[] = [
   },
   {
     name: 'a source that waits for the stage before is failed',
-    file: `${JOBS}/settle.ts`,
-    from: 'else if (!(error instanceof NotYet)) await',
-    to: 'else await',
+    file: `${JOBS}/fail.ts`,
+    from: 'if (stage.isHandedOver?.(run) === false) return',
+    to: 'if (stage.isHandedOver === null) return',
   },
   {
     name: 'a batch that fails goes again as it was',

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { SourceReport } from '../../../schemas/report.ts'
 import { jobEnded } from '../../../services/jobs/job-ended.ts'
 import { settle } from '../../../services/jobs/settle.ts'
+import { MAX_RECEIVES } from '../../../services/lambda/receives.ts'
+import { slotKey } from '../../../services/ledger/queue.ts'
 import { refusing } from '../memory/calls.ts'
 import { csv, HEADER } from '../memory/engine.ts'
 import { contract, DELIVERY, PROCESSING, QUARANTINE, World } from '../memory/world.ts'
@@ -195,6 +197,36 @@ describe('a source that cannot be published', () => {
     await world.untilQuiet()
     expect(world.rows()).toEqual(['Chad,1', 'Peru,2'])
     expect(world.runs().map(({ state }) => state)).toEqual(['delivered', 'refused'])
+  })
+})
+
+describe('a source of which the stage before has yet to tell', () => {
+  it('is not failed for that at the last attempt: what convert says later would open it for ever', async () => {
+    let isTold = false
+    const world = new World(
+      refusing(({ name, args }) => {
+        const isWord = name === 'write' && JSON.stringify(args[0]).includes('"converted"')
+        return isWord && !isTold ? new Error('the ledger is away') : undefined
+      }),
+    )
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    await world.handle(world.messages.shift() ?? expect.fail('no landing'))
+    world.endJobs()
+    const convertEnds = world.messages.shift() ?? expect.fail('no end of convert')
+    await world.handle(convertEnds)
+    // Its objects are published, and their event wakes partition; the word of it did not get through.
+    const parquet = world.messages.splice(0).find(({ to }) => to === 'partition') ?? expect.fail('no parquet')
+    await world.handle(parquet)
+    await world.table.write([
+      { update: slotKey({ stage: 'partition', dataset: 'sales' }), set: { settleAttempts: MAX_RECEIVES - 1 } },
+    ])
+    world.endJobs()
+    await world.handle(world.messages.pop() ?? expect.fail('no end of partition'))
+    expect(ends(world)).toMatchObject({ a: 'queued' })
+    isTold = true
+    world.messages.push(convertEnds)
+    await world.untilQuiet()
+    expect(ends(world)).toEqual({ a: 'delivered' })
   })
 })
 

@@ -22,6 +22,7 @@ import { hasEnded, type Run } from '../../../services/ledger/run.ts'
 import {
   aroundPublishing,
   isHalfPublished,
+  isHandedOver,
   type PartitionDeps,
   parquetProcessed,
   partitionInputs,
@@ -161,6 +162,7 @@ export class World {
       size,
       inputs: (run) => partitionInputs(this.deps, run),
       settle: (...args) => settlePartitioned(this.deps, ...args),
+      isHandedOver,
       isHalfDone: (run) => isHalfPublished(this.deps, run),
       around: aroundPublishing(this.deps),
     }
