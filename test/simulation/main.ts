@@ -98,7 +98,11 @@ async function mutations(): Promise<number> {
       workers: availableParallelism(),
       signal: stop.signal,
     })
-    const what = broken?.wrong.split('\n')[1]?.slice(0, 160) ?? `not noticed in ${played} schedules`
+    const what =
+      broken?.wrong
+        .split('\n')
+        .find((line, i) => i > 0 && line.trim() !== '')
+        ?.slice(0, 160) ?? `not noticed in ${played} schedules`
     rows.push([name, file, broken ? String(broken.seed) : '-', what])
   }
   line.end()
