@@ -1,3 +1,4 @@
+import pMap from 'p-map'
 import type { Contract, EngineSize } from '../../schemas/contract.ts'
 import type { Manifest, ManifestSource } from '../../schemas/manifest.ts'
 import type { Plan } from '../../schemas/plan.ts'
@@ -15,6 +16,8 @@ import type { Objects } from './objects.ts'
 export const BATCH_SOURCES = 500
 /** … and, beyond its first source, at most this many bytes of input. */
 export const BATCH_BYTES = 20 * 1024 ** 3
+/** Sources of a batch looked at side by side, when it is started and when it is settled. */
+export const AT_ONCE = 16
 /** How long dispatch itself may take before the sweep thinks it dead. A started job extends it. */
 const STARTING_MS = 6 * 60_000
 /** The sweep looks after a job this long after its start, and again each time it finds it running. */
@@ -115,22 +118,11 @@ export async function release(ledger: Ledger, queue: QueueName, batch: string): 
 /** False where nothing of the batch could be read: those runs have left the queue, and the next ones may go. */
 async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot: Slot): Promise<boolean> {
   const { ledger, objects, glue, stagingBucket } = deps
-  const sources: ManifestSource[] = []
-  const items: Queued[] = []
-  const runs: Run[] = []
-  for (const item of slot.items) {
-    const run = await ledger.run({ dataset: queue.dataset, sourceId: item.sourceId, runId: item.runId })
-    const inputs = run && !isOver(run, stage.stage) ? await stage.inputs(run) : undefined
-    if (Array.isArray(inputs)) {
-      if (run) runs.push(run)
-      sources.push({ runId: item.runId, sourceId: item.sourceId, inputs })
-      items.push(item)
-    } else {
-      const message = `What ${stage.stage} would read is gone: a newer version took its place.`
-      await leaveQueue(ledger, queue, item, inputs ?? { code: 'superseded', message })
-    }
-  }
-  if (sources.length === 0) return false
+  const looked = await pMap(slot.items, (item) => inputsOf(ledger, stage, queue, item), { concurrency: AT_ONCE })
+  const found = looked.filter((one) => one !== undefined)
+  if (found.length === 0) return false
+  const items = found.map(({ item }) => item)
+  const sources = found.map(({ source }) => source)
 
   const folder = stagingFolder(stage.stage, slot.batch)
   const staging = `s3://${stagingBucket}/${folder}`
@@ -155,8 +147,20 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   const jobRunId = await glue.startJob(stage.jobName, uri, size)
   const leaseUntil = ledger.now().getTime() + LEASE_MS
   await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, ...held }])
-  for (const run of runs) await ledger.started(run, stage.stage)
+  await pMap(found, ({ run }) => ledger.started(run, stage.stage), { concurrency: AT_ONCE })
   return true
+}
+
+/** What the job reads of an item. One for which there is nothing leaves the queue, and its run says why. */
+async function inputsOf(ledger: Ledger, stage: JobStage, queue: QueueName, item: Queued) {
+  const { sourceId, runId } = item
+  const run = await ledger.run({ dataset: queue.dataset, sourceId, runId })
+  const inputs = run && !isOver(run, stage.stage) ? await stage.inputs(run) : undefined
+  if (run && Array.isArray(inputs)) return { item, run, source: { runId, sourceId, inputs } satisfies ManifestSource }
+  const message = `What ${stage.stage} would read is gone: a newer version took its place.`
+  const why = Array.isArray(inputs) ? undefined : inputs
+  await leaveQueue(ledger, queue, item, why ?? { code: 'superseded', message })
+  return undefined
 }
 
 /**

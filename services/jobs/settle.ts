@@ -9,13 +9,10 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
 import { hasEnded, type Run, type Span } from '../ledger/run.ts'
 import type { Write } from '../ledger/table.ts'
-import { type DispatchDeps, type JobStage, LEASE_MS, release } from './dispatch.ts'
+import { AT_ONCE, type DispatchDeps, type JobStage, LEASE_MS, release } from './dispatch.ts'
 import { giveAllUp, giveUp, retryHalves } from './fail.ts'
 import type { JobStatus } from './glue.ts'
 import { LOCK_MS, parseS3 } from './publish.ts'
-
-/** Sources settled side by side; each publishes with its own concurrency. */
-const SETTLING = 4
 
 /** What of the plan that the job executed says where its rows belong: another contract may be deployed by now. */
 const Executed = z.object({ report: z.string(), plan: Plan.pick({ version: true, partitionBy: true }) })
@@ -187,7 +184,7 @@ async function settleAll(
           else await giveUp(ledger, stage, slot, { run, item }, times, error)
         }
       },
-      { concurrency: SETTLING },
+      { concurrency: AT_ONCE },
     )
   })
   if (retry === undefined) return

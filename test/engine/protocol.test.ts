@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { basename } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parseContract } from '../../schemas/contract.ts'
@@ -40,6 +42,60 @@ test('keeps the sources of a batch apart', async () => {
   ])
   const rows = await Promise.all(reports.map(({ parts }) => parquetText(parts[0]?.uri ?? '', '*')))
   expect(rows).toEqual([[['a', '1']], [['b', '2']]])
+})
+
+test('keeps sources apart that are at work side by side: their rows, rejects and unique values', async () => {
+  const unique = new Bench(duckdb, { ...contract, columns: contract.columns.map((one) => ({ ...one, unique: true })) })
+  const names = Array.from({ length: 40 }, (_, i) => `k${i}`)
+  // The third row repeats the second, of its own file only: all files have the values of all others.
+  const text = (name: string) => `Key,Value\n${name},1\nx,2\nx,3\ny,${name}\n`
+  const inputs = names.map((name) => [{ uri: unique.file(`${name}.csv`, text(name)), bytes: 40 }])
+  const converted = await unique.run('convert', inputs)
+  expect(converted.map(({ runId, accepted, rejected }) => [runId, accepted, rejected])).toEqual(
+    names.map((_, i) => [`run-${i}`, 2, 2]),
+  )
+  const partitioned = await unique.run(
+    'partition',
+    converted.map(({ parts }) => parts),
+  )
+  for (const [i, { parts }] of partitioned.entries())
+    expect(parts.map(({ partition, rows }) => [partition, rows])).toEqual([
+      [names[i], 1],
+      ['x', 1],
+    ])
+  unique.remove()
+})
+
+test('small sources are at work side by side, and a large one alone', async () => {
+  const atWork: string[] = []
+  const beside = new Map<string, string[]>()
+  const watched = {
+    ...fileIo,
+    read: async (object: { uri: string }) => {
+      const name = basename(object.uri)
+      atWork.push(name)
+      // Long enough for all others to begin that may.
+      await setTimeout(50)
+      beside.set(name, [...atWork])
+      return fileIo.read(object)
+    },
+    upload: (file: string, uri: string) => {
+      const [, number = ''] = /\/0*(\d+)\/[^/]*$/.exec(uri) ?? []
+      atWork.splice(atWork.indexOf(`${Number(number) - 1}.csv`), 1)
+      return fileIo.upload(file, uri)
+    },
+  }
+  const large = 9 * 1024 ** 2
+  const inputs = [1, large, 1, large, 1].map((bytes, i) => [
+    { uri: bench.file(`${i}.csv`, `Key,Value\n${i},1\n`), bytes },
+  ])
+  const result = await runConvert(bench.manifest('convert', inputs), watched)
+  expect(result.outcome === 'reported' && result.report.sources.map(({ runId }) => runId)).toEqual(
+    inputs.map((_, i) => `run-${i}`),
+  )
+  expect(beside.get('1.csv')).toEqual(['1.csv'])
+  expect(beside.get('3.csv')).toEqual(['3.csv'])
+  expect(beside.get('0.csv')?.length).toBeGreaterThan(1)
 })
 
 test('a source that is gone is refused, the others of its batch go on', async () => {

@@ -4,7 +4,7 @@ import type { Manifest, ManifestSource } from '../../../schemas/manifest.ts'
 import type { Plan } from '../../../schemas/plan.ts'
 import { RejectReason, type SourceReport, type StagedPart } from '../../../schemas/report.ts'
 import { keyOf, type ObjectIo } from '../io/object-io.ts'
-import { type JobResult, runJob } from '../run-job.ts'
+import { type DoSource, type JobResult, LANES, runJob } from '../run-job.ts'
 import { BLOCK_BYTES } from './blocks.ts'
 import {
   addSeen,
@@ -33,11 +33,12 @@ import { fromHex } from './sql.ts'
 export const runConvert = (manifest: Manifest, io: ObjectIo, sizes: Partial<Sizes> = {}): Promise<JobResult> =>
   runJob(manifest, io, async (dir) => {
     const session = await openSession(dir)
-    return {
-      source: (source, staging) =>
-        convertSource({ manifest, io, session, dir: join(dir, 'source'), source, staging, ...SIZES, ...sizes }),
-      close: () => session.close(),
+    const does = (session: Session, lane: number): DoSource => {
+      const own = { manifest, io, session, dir: join(dir, `source-${lane}`), ...SIZES, ...sizes }
+      return (source, staging) => convertSource({ ...own, source, staging })
     }
+    const lanes = [session, ...(await session.beside(LANES - 1))].map(does)
+    return { whole: does(session, 0), lanes, close: () => session.close() }
   })
 
 interface Sizes {

@@ -7,7 +7,7 @@ import type { Manifest, ManifestSource } from '../../../schemas/manifest.ts'
 import type { SourceReport, StagedPart } from '../../../schemas/report.ts'
 import { inParallel } from '../in-parallel.ts'
 import type { ObjectIo } from '../io/object-io.ts'
-import { type JobResult, runJob } from '../run-job.ts'
+import { type DoSource, type JobResult, LANES, runJob } from '../run-job.ts'
 import { countRows } from './convert-sql.ts'
 import { columnsOf, copyPartitions, partitionRows, partitionValues } from './partition-sql.ts'
 import { openSession, type Session } from './session.ts'
@@ -30,11 +30,17 @@ export const runPartition = (manifest: Manifest, io: ObjectIo): Promise<JobResul
         openSession(join(dir, `worker-${i}`), 1, Math.floor(MEMORY_MIB / workers)),
       ),
     )
+    const beside = await Promise.all(sessions.map((session) => session.beside(Math.ceil(LANES / workers) - 1)))
+    const all = [...sessions, ...beside.flat()]
     // The default closes the file of a partition when a hundred others are open, and begins a second one later.
-    for (const session of sessions) await session.run('SET partitioned_write_max_open_files = 1000000')
+    for (const session of all) await session.run('SET partitioned_write_max_open_files = 1000000')
+    const does =
+      (sessions: Session[], folder: string): DoSource =>
+      (source, staging) =>
+        partitionSource({ manifest, io, sessions, dir: join(dir, folder), source, staging })
     return {
-      source: (source, staging) =>
-        partitionSource({ manifest, io, sessions, dir: join(dir, 'source'), source, staging }),
+      whole: does(sessions, 'source'),
+      lanes: all.map((session, lane) => does([session], `source-${lane}`)),
       close: () => {
         for (const session of sessions) session.close()
       },

@@ -26,6 +26,9 @@ export interface Session {
   rows(sql: string): Promise<Record<string, Json>[]>
   /** Rows in chunks, so that the result need not fit in memory. */
   stream(sql: string): AsyncIterable<Record<string, Json>[]>
+  /** Further sessions of the same database, for statements side by side: temporary tables are their own, memory is shared. */
+  beside(count: number): Promise<Session[]>
+  /** Those beside it end with it. */
   close(): void
 }
 
@@ -44,8 +47,13 @@ export async function openSession(dir: string, threads = availableParallelism(),
     // A source's files have the names of the one's before it: of the same size, in the same second, DuckDB would read those again.
     enable_external_file_cache: 'false',
   })
-  const connection: DuckDBConnection = await instance.connect()
+  return sessionOf(instance, await instance.connect())
+}
+
+function sessionOf(instance: DuckDBInstance, connection: DuckDBConnection): Session {
   return {
+    beside: async (count) =>
+      await Promise.all(Array.from({ length: count }, async () => sessionOf(instance, await instance.connect()))),
     run: async (sql) => void (await connection.run(sql)),
     rows: async (sql) => (await connection.runAndReadAll(sql)).getRowObjectsJson(),
     async *stream(sql) {

@@ -1,11 +1,10 @@
 import { expect, it } from 'vitest'
+import { AT_ONCE } from '../../../services/jobs/dispatch.ts'
 import { hearing } from '../memory/calls.ts'
 import { csv } from '../memory/engine.ts'
 import { Crash, PROCESSING, World } from '../memory/world.ts'
 
 const FILES = 60
-/** Side by side, as `settle` publishes. */
-const IN_FLIGHT = 4
 
 /** Ends the function once, as Lambda does when its time is up, when it has copied so many objects. */
 function ending(most: number) {
@@ -40,5 +39,5 @@ it.each([7, 20])('settling a batch that is ended after %d objects goes on where 
   expect(world.rows()).toHaveLength(FILES + 1)
   // Only what was in flight is copied again.
   expect(copied.length).toBeGreaterThan(FILES + 1)
-  expect(copied.length).toBeLessThanOrEqual(FILES + 1 + IN_FLIGHT)
+  expect(copied.length).toBeLessThanOrEqual(FILES + 1 + AT_ONCE)
 })

@@ -7,13 +7,14 @@ const quiet = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /**
  * Runs processes in one order of turns: each call to a wrapped port waits for its turn, and `choose` says whose it is.
- * Ports answer without timers, so once the event loop has come round every live process waits for its next turn.
+ * Ports answer without timers, so once the event loop has come round every live process waits for its next turn. What a
+ * process calls side by side stands in line: the order of its own calls is one.
  */
 async function once(processes: Process[], choose: (among: number) => number): Promise<void> {
-  const waiting = new Map<number, () => void>()
+  const waiting = new Map<number, (() => void)[]>()
   const wrapFor = (process: number): Wrap =>
     hearing(async ({ make }) => {
-      await new Promise<void>((resolve) => waiting.set(process, resolve))
+      await new Promise<void>((resolve) => waiting.set(process, [...(waiting.get(process) ?? []), resolve]))
       return await make()
     })
   const done = Promise.all(processes.map((process, i) => process(wrapFor(i))))
@@ -21,8 +22,9 @@ async function once(processes: Process[], choose: (among: number) => number): Pr
   for (await quiet(); waiting.size > 0; await quiet()) {
     const ready = [...waiting.keys()].sort()
     const next = ready[choose(ready.length)] ?? 0
-    const go = waiting.get(next)
-    waiting.delete(next)
+    const [go, ...behind] = waiting.get(next) ?? []
+    if (behind.length > 0) waiting.set(next, behind)
+    else waiting.delete(next)
     go?.()
   }
   await done
