@@ -25,8 +25,8 @@ export type Publication = {
   bucket: string
   /** `delivery`: the version of the contract, each of which has a place of its own. @default 1 */
   version?: number
-  /** Why it must not begin any more. What was begun is finished all the same. */
-  stale?: string
+  /** Why it must not begin any more, asked under the lock. What was begun is finished all the same. */
+  stale?: () => Promise<string | undefined>
   objects: { staged: StagedPart; key: string }[]
   /** What else changes, all or nothing, with the source's new contents; told how many objects were written or removed. */
   effects: (changed: number) => { run: Partial<Run>; more: Write[] }
@@ -93,7 +93,12 @@ export async function knownKeys(ledger: Ledger, source: SourceRef, zone: Publica
   return [...new Set(keysIn(await ledger.table.query(sourcePk(source), zonePrefix(zone))))]
 }
 
+/** Of whichever zone and version. */
+const runOf = ({ sk }: Item) => sk.split('#')[2] ?? ''
+
 const keysIn = (lists: Item[]) => lists.flatMap(({ keys }) => (keys as string[] | undefined) ?? [])
+
+type Keep = { run: string; keys: string[] }
 
 /** Takes out of a bucket all that the lists beginning with `prefix` have but for `keep`, and then forgets the lists. */
 async function clear(
@@ -101,16 +106,31 @@ async function clear(
   source: SourceRef,
   bucket: string,
   prefix: string,
-  keepRun?: string,
-  keep: string[] = [],
+  keep: Keep = { run: '', keys: [] },
+  needed: () => Promise<string[]> = async () => [],
 ) {
   const known = await ledger.table.query(sourcePk(source), prefix)
-  const kept = new Set(keep)
-  const stale = [...new Set(keysIn(known))].filter((key) => !kept.has(key))
+  const others = known.filter((list) => runOf(list) !== keep.run)
+  const spared = others.length > 0 ? await needed() : []
+  const isSpared = (list: Item) => spared.includes(runOf(list))
+  const kept = new Set(keep.keys)
+  const stale = [...new Set(keysIn(known.filter((list) => !isSpared(list))))].filter((key) => !kept.has(key))
   if (stale.length > 0) await objects.remove(bucket, stale)
-  const lists = known.filter(({ sk }) => keepRun === undefined || !sk.startsWith(`${prefix}${keepRun}#`))
-  await forget(ledger, lists)
+  await forget(
+    ledger,
+    others.filter((list) => !isSpared(list)),
+  )
   return stale.length
+}
+
+/**
+ * Runs whose typed rows are needed still: of what was begun in the delivery zone and is not finished, a part lies over the version
+ * before, and if all that came since fails or is refused, only these rows put that right.
+ */
+async function typedForHalves(ledger: Ledger, source: SourceRef): Promise<string[]> {
+  const lists = await ledger.table.query(sourcePk(source), zonePrefix('delivery'))
+  const runs = await Promise.all([...new Set(lists.map(runOf))].map((runId) => ledger.run({ ...source, runId })))
+  return runs.flatMap((run) => (run && run.deliveredObjects === undefined ? [run.typedBy?.runId ?? run.runId] : []))
 }
 
 async function forget(ledger: Ledger, lists: Item[]): Promise<void> {
@@ -155,7 +175,7 @@ export async function publish(deps: PublishDeps, run: Run, publication: Publicat
   return await withSourceLock(deps, run, async (head, owner) => {
     // What was begun is finished: half of it lies over the version before, which a refused next one would leave so.
     const begun = await hasBegun(ledger, run, publication)
-    const stale = begun ? undefined : (publication.stale ?? (await outdated(deps, run)))
+    const stale = begun ? undefined : ((await publication.stale?.()) ?? (await outdated(deps, run)))
     if (stale) return { outcome: 'superseded', why: stale }
     // The head speaks of the newest version only. Of an earlier one only what was begun gets here, and that is its newest:
     // whoever was published after it would have cleared its lists.
@@ -178,7 +198,8 @@ export async function publish(deps: PublishDeps, run: Run, publication: Publicat
       },
       { concurrency: COPIES },
     )
-    const removed = await clear(deps, run, bucket, prefix, run.runId, keys)
+    const needed = () => (zone === 'processing' ? typedForHalves(ledger, run) : Promise.resolve([]))
+    const removed = await clear(deps, run, bucket, prefix, { run: run.runId, keys }, needed)
     const changed = keys.length + removed
     const effects = publication.effects(changed)
     const settled = await ledger.update(run, effects.run, [
