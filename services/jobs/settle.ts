@@ -99,19 +99,30 @@ async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<
   const slot = await readSlot(ledger, queue)
   if (slot?.batch !== batch) return undefined
   const now = ledger.now().getTime()
+  const busy = new TryAgain('batch_settling', `Batch ${batch} is being settled.`)
+  if ((slot.settlingUntil ?? 0) >= now) throw busy
+  // An attempt that was killed, and had settled something, does not count: each such leaves fewer, so they come to an end.
+  const left = slot.settlingUntil === undefined ? slot.left : await leftOf(ledger, queue, slot)
+  const isFree = left !== undefined && left < (slot.left ?? slot.items.length)
   const taken = await ledger.table.write([
     {
       update: slotKey(queue),
-      set: { settlingUntil: now + LOCK_MS, leaseUntil: now + LOCK_MS },
-      add: { settleAttempts: 1 },
+      set: { settlingUntil: now + LOCK_MS, leaseUntil: now + LOCK_MS, left },
+      ...(!isFree && { add: { settleAttempts: 1 } }),
       when: [
         { attribute: 'batch', is: 'equal', to: batch },
         { attribute: 'settlingUntil', is: 'absentOrLess', to: now },
       ],
     },
   ])
-  if (!taken) throw new TryAgain('batch_settling', `Batch ${batch} is being settled.`)
-  return slot
+  if (!taken) throw busy
+  return { ...slot, settleAttempts: (slot.settleAttempts ?? 0) + (isFree ? 0 : 1) }
+}
+
+/** How many of a batch's items are in the queue still. */
+async function leftOf({ table }: Ledger, queue: QueueName, { items }: Slot): Promise<number> {
+  const found = await pMap(items, ({ sk }) => table.get({ pk: queuePk(queue), sk }), { concurrency: 16 })
+  return found.filter((item) => item !== undefined).length
 }
 
 type Ended = { report: Report; plan: ExecutedPlan }
@@ -196,7 +207,7 @@ async function settleAll(
 }
 
 /** Beyond as many as a message has, one source that cannot be published would keep its whole dataset waiting. */
-const isLast = (slot: Slot) => (slot.settleAttempts ?? 0) + 1 >= MAX_RECEIVES
+const isLast = ({ settleAttempts = 1 }: Slot) => settleAttempts >= MAX_RECEIVES
 
 /** Or the next attempt would have to wait for the end of this one's lease. */
 const leaveToNext = (ledger: Ledger, queue: QueueName, batch: string) =>

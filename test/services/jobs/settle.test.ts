@@ -321,6 +321,8 @@ describe('a source of which the stage before has yet to tell', () => {
     world.endJobs()
     await world.handle(world.messages.pop() ?? expect.fail('no end of partition'))
     expect(ends(world)).toMatchObject({ a: 'queued' })
+    await world.sweep()
+    expect(world.glue.running, 'no job after job for what cannot be published yet').toEqual([])
     isTold = true
     world.messages.push(convertEnds)
     await world.untilQuiet()
