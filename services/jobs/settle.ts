@@ -12,6 +12,7 @@ import type { Write } from '../ledger/table.ts'
 import { type DispatchDeps, type JobStage, LEASE_MS, release } from './dispatch.ts'
 import { giveAllUp, giveUp, retryHalves } from './fail.ts'
 import type { JobStatus } from './glue.ts'
+import { type Lease, leaseOf } from './lease.ts'
 import { LOCK_MS, parseS3 } from './publish.ts'
 
 /** Sources settled side by side; each publishes with its own concurrency. */
@@ -74,12 +75,14 @@ export async function settle(
     ])
     return false
   }
-  const slot = await takeUp(ledger, queue, batch)
-  if (!slot) return false
+  const taken = await takeUp(ledger, queue, batch)
+  if (!taken) return false
+  const { slot, lease } = taken
   let ended: Ended | undefined
   try {
     ended = await readReport(deps, slot)
   } catch (error) {
+    lease.check()
     if (!isLast(slot)) {
       await leaveToNext(ledger, queue, batch)
       throw error
@@ -88,14 +91,18 @@ export async function settle(
     await release(ledger, queue, batch)
     return true
   }
-  if (ended) await settleAll(deps, stage, queue, slot, ended, status)
+  lease.check()
+  if (ended) await settleAll(deps, stage, queue, taken, ended, status)
   else await retryHalves(ledger, stage, queue, slot, status)
+  lease.check()
   await release(ledger, queue, batch)
   return true
 }
 
+type Taken = { slot: Slot; lease: Lease }
+
 /** One settler at a time; a second one comes back when the first has finished or died. */
-async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<Slot | undefined> {
+async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<Taken | undefined> {
   const slot = await readSlot(ledger, queue)
   if (slot?.batch !== batch) return undefined
   const now = ledger.now().getTime()
@@ -116,7 +123,8 @@ async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<
     },
   ])
   if (!taken) throw busy
-  return { ...slot, settleAttempts: (slot.settleAttempts ?? 0) + (isFree ? 0 : 1) }
+  const settleAttempts = (slot.settleAttempts ?? 0) + (isFree ? 0 : 1)
+  return { slot: { ...slot, settleAttempts }, lease: leaseOf(ledger.now, now, LOCK_MS, `Batch ${batch}`) }
 }
 
 /** How many of a batch's items are in the queue still. */
@@ -152,7 +160,7 @@ async function settleAll(
   deps: DispatchDeps,
   stage: SettleStage,
   queue: QueueName,
-  slot: Slot,
+  { slot, lease }: Taken,
   { report, plan }: Ended,
   status: JobStatus | undefined,
 ) {
@@ -176,6 +184,7 @@ async function settleAll(
     await pMap(
       slot.items,
       async (item, i) => {
+        lease.check()
         const times = { ...batchTimes, share: shares[i] }
         const place = { pk: queuePk(queue), sk: item.sk }
         // Settled before a crash: the item left the queue with what came of it.
@@ -193,6 +202,7 @@ async function settleAll(
           if (!mine) throw new Failed('imbalance', `The report of batch ${slot.batch} says nothing of ${run.key}.`)
           await stage.settle(run, mine, times, leave, slot.batch, plan)
         } catch (error) {
+          lease.check()
           // A neighbour's trouble is not ours: go on with the others, and let this one come back.
           if (mayPass(error) && !lastAttempt) retry ??= error
           else await giveUp(ledger, stage, slot, { run, item }, times, error)
@@ -202,6 +212,7 @@ async function settleAll(
     )
   })
   if (retry === undefined) return
+  lease.check()
   await leaveToNext(ledger, queue, slot.batch)
   throw retry
 }
