@@ -4,9 +4,10 @@ import { MAX_RECEIVES } from '../lambda/receives.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Queued, type QueueName, queuePk, type Slot } from '../ledger/queue.ts'
 import { isOver, type Problem, type Run, type RunState, unfinished } from '../ledger/run.ts'
-import type { Write } from '../ledger/table.ts'
+import type { ItemKey, Write } from '../ledger/table.ts'
 import type { JobStage } from './dispatch.ts'
 import type { JobStatus } from './glue.ts'
+import { LOCK_MS } from './publish.ts'
 import type { JobTimes, SettleStage } from './settle.ts'
 
 /** A job for it costs something, and what kept it from being published for so long does not pass in a minute. */
@@ -44,22 +45,27 @@ export async function giveUp(
   times: JobTimes,
   error: unknown,
 ): Promise<void> {
+  const place = { pk: queuePk({ stage: stage.stage, dataset: run.dataset }), sk: item.sk }
   // It stays in the queue, for another job's end: the word of the stage before would come over the failure, and open it again.
-  if (stage.isHandedOver?.(run) === false) return
-  const queue: QueueName = { stage: stage.stage, dataset: run.dataset }
-  const place = { pk: queuePk(queue), sk: item.sk }
+  if (stage.isHandedOver?.(run) === false) return await later(ledger, place, LOCK_MS)
   const trace = traceOf(run, stage.stage, batch, times)
   if (!(await stage.isHalfDone?.(run)))
     return await endRun(ledger, run, 'failed', problemOf(error, run, stage.stage), [{ delete: place }], trace)
-  const again: Write = {
-    update: place,
-    set: { notBefore: ledger.now().getTime() + AGAIN_MS },
-    remove: ['half'],
-    when: [{ attribute: 'pk', is: 'present' }],
-  }
+  const again = notBefore(ledger, place, AGAIN_MS)
   const message = `A part of ${run.key} may be in the table, and the rest is not: ${whyNot(error, run, stage.stage)} It is tried again each hour, and needs no landing when the cause is mended.`
   await endRun(ledger, run, 'failed', { code: unfinished(stage.stage), message }, [again], trace)
 }
+
+const notBefore = ({ now }: Ledger, place: ItemKey, ms: number): Write => ({
+  update: place,
+  set: { notBefore: now().getTime() + ms },
+  remove: ['half'],
+  when: [{ attribute: 'pk', is: 'present' }],
+})
+
+/** Job after job would end as this one did. Whoever was killed at the stage before is followed by another when its lease is over. */
+const later = async (ledger: Ledger, place: ItemKey, ms: number) =>
+  void (await ledger.table.write([notBefore(ledger, place, ms)]))
 
 export async function giveAllUp(ledger: Ledger, stage: SettleStage, queue: QueueName, slot: Slot, error: unknown) {
   for (const item of slot.items) {

@@ -4,6 +4,7 @@ import { TryAgain } from '../lambda/errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Head, headKey, type Run, type SourceRef, sourcePk } from '../ledger/run.ts'
 import type { Condition, Item, Write } from '../ledger/table.ts'
+import { type Lease, leaseOf } from './lease.ts'
 import type { Objects } from './objects.ts'
 
 /** Longer than any function runs (5 minutes), so that a publisher that still lives still holds its lock. */
@@ -25,8 +26,8 @@ export type Publication = {
   bucket: string
   /** `delivery`: the version of the contract, each of which has a place of its own. @default 1 */
   version?: number
-  /** Why it must not begin any more. What was begun is finished all the same. */
-  stale?: string
+  /** Why it must not begin any more, asked under the lock. What was begun is finished all the same. */
+  stale?: () => Promise<string | undefined>
   objects: { staged: StagedPart; key: string }[]
   /** What else changes, all or nothing, with the source's new contents; told how many objects were written or removed. */
   effects: (changed: number) => { run: Partial<Run>; more: Write[] }
@@ -34,11 +35,13 @@ export type Publication = {
 
 export type PublishDeps = { ledger: Ledger; objects: Objects; rawBucket: string; unique: () => string }
 
-/** Runs `work` while no one else changes what the zones hold of this source. */
+export type SourceLock = Lease & { owner: string }
+
+/** Runs `work` while no one else changes what the zones hold of this source. It asks its lock before each write. */
 export async function withSourceLock<T>(
   { ledger, unique }: Pick<PublishDeps, 'ledger' | 'unique'>,
   source: SourceRef,
-  work: (head: Head, owner: string) => Promise<T>,
+  work: (head: Head, lock: SourceLock) => Promise<T>,
 ): Promise<T> {
   const owner = unique()
   const now = ledger.now().getTime()
@@ -56,7 +59,7 @@ export async function withSourceLock<T>(
   try {
     const head = await ledger.head(source)
     if (!head) throw new Error(`The ledger lost ${source.sourceId} while it was locked`)
-    return await work(head, owner)
+    return await work(head, { owner, ...leaseOf(ledger.now, now, LOCK_MS, source.sourceId) })
   } finally {
     await ledger.table.write([
       {
@@ -93,28 +96,55 @@ export async function knownKeys(ledger: Ledger, source: SourceRef, zone: Publica
   return [...new Set(keysIn(await ledger.table.query(sourcePk(source), zonePrefix(zone))))]
 }
 
+/** Of whichever zone and version. */
+const runOf = ({ sk }: Item) => sk.split('#')[2] ?? ''
+
 const keysIn = (lists: Item[]) => lists.flatMap(({ keys }) => (keys as string[] | undefined) ?? [])
+
+type Keep = { run: string; keys: string[] }
 
 /** Takes out of a bucket all that the lists beginning with `prefix` have but for `keep`, and then forgets the lists. */
 async function clear(
   { ledger, objects }: PublishDeps,
+  lease: Lease,
   source: SourceRef,
   bucket: string,
   prefix: string,
-  keepRun?: string,
-  keep: string[] = [],
+  keep: Keep = { run: '', keys: [] },
+  needed: () => Promise<string[]> = async () => [],
 ) {
   const known = await ledger.table.query(sourcePk(source), prefix)
-  const kept = new Set(keep)
-  const stale = [...new Set(keysIn(known))].filter((key) => !kept.has(key))
+  const others = known.filter((list) => runOf(list) !== keep.run)
+  const spared = others.length > 0 ? await needed() : []
+  const isSpared = (list: Item) => spared.includes(runOf(list))
+  const kept = new Set(keep.keys)
+  const stale = [...new Set(keysIn(known.filter((list) => !isSpared(list))))].filter((key) => !kept.has(key))
+  lease.check()
   if (stale.length > 0) await objects.remove(bucket, stale)
-  const lists = known.filter(({ sk }) => keepRun === undefined || !sk.startsWith(`${prefix}${keepRun}#`))
-  await forget(ledger, lists)
+  await forget(
+    ledger,
+    lease,
+    others.filter((list) => !isSpared(list)),
+  )
   return stale.length
 }
 
-async function forget(ledger: Ledger, lists: Item[]): Promise<void> {
-  await pMap(lists, ({ pk, sk }) => ledger.table.write([{ delete: { pk, sk } }]), { concurrency: 8 })
+/**
+ * Runs whose typed rows are needed still: of what was begun in the delivery zone and is not finished, a part lies over the version
+ * before, and if all that came since fails or is refused, only these rows put that right.
+ */
+async function typedForHalves(ledger: Ledger, source: SourceRef): Promise<string[]> {
+  const lists = await ledger.table.query(sourcePk(source), zonePrefix('delivery'))
+  const runs = await Promise.all([...new Set(lists.map(runOf))].map((runId) => ledger.run({ ...source, runId })))
+  return runs.flatMap((run) => (run && run.deliveredObjects === undefined ? [run.typedBy?.runId ?? run.runId] : []))
+}
+
+async function forget(ledger: Ledger, lease: Lease, lists: Item[]): Promise<void> {
+  const one = async ({ pk, sk }: Item) => {
+    lease.check()
+    await ledger.table.write([{ delete: { pk, sk } }])
+  }
+  await pMap(lists, one, { concurrency: 8 })
 }
 
 export type Published = { outcome: 'published'; changed: number } | { outcome: 'superseded'; why: string }
@@ -152,10 +182,10 @@ export async function publish(deps: PublishDeps, run: Run, publication: Publicat
   const { ledger, objects } = deps
   const { zone, bucket, version = 1 } = publication
   const prefix = listPrefix(publication)
-  return await withSourceLock(deps, run, async (head, owner) => {
+  return await withSourceLock(deps, run, async (head, lock) => {
     // What was begun is finished: half of it lies over the version before, which a refused next one would leave so.
     const begun = await hasBegun(ledger, run, publication)
-    const stale = begun ? undefined : (publication.stale ?? (await outdated(deps, run)))
+    const stale = begun ? undefined : ((await publication.stale?.()) ?? (await outdated(deps, run)))
     if (stale) return { outcome: 'superseded', why: stale }
     // The head speaks of the newest version only. Of an earlier one only what was begun gets here, and that is its newest:
     // whoever was published after it would have cleared its lists.
@@ -167,25 +197,32 @@ export async function publish(deps: PublishDeps, run: Run, publication: Publicat
 
     const keys = publication.objects.map(({ key }) => key)
     for (let i = 0; i < keys.length; i += KEYS_PER_ITEM) {
+      lock.check()
       const sk = `${prefix}${run.runId}#${String(i / KEYS_PER_ITEM).padStart(4, '0')}`
       await ledger.table.write([{ put: { pk: sourcePk(run), sk, keys: keys.slice(i, i + KEYS_PER_ITEM) } }])
     }
     await pMap(
       publication.objects,
-      ({ staged, key }) => {
+      async ({ staged, key }) => {
+        lock.check()
         const { bucket: from, key: stagedKey } = parseS3(staged.uri)
-        return objects.copy({ bucket: from, key: stagedKey, etag: staged.etag, bytes: staged.bytes }, { bucket, key })
+        return await objects.copy(
+          { bucket: from, key: stagedKey, etag: staged.etag, bytes: staged.bytes },
+          { bucket, key },
+        )
       },
       { concurrency: COPIES },
     )
-    const removed = await clear(deps, run, bucket, prefix, run.runId, keys)
+    const needed = () => (zone === 'processing' ? typedForHalves(ledger, run) : Promise.resolve([]))
+    const removed = await clear(deps, lock, run, bucket, prefix, { run: run.runId, keys }, needed)
     const changed = keys.length + removed
     const effects = publication.effects(changed)
+    lock.check()
     const settled = await ledger.update(run, effects.run, [
       {
         update: headKey(run),
-        set: earlier ? { lockOwner: owner } : contents(publication, run.runId, seq),
-        when: stillLocked(owner),
+        set: earlier ? { lockOwner: lock.owner } : contents(publication, run.runId, seq),
+        when: stillLocked(lock.owner),
       },
       ...effects.more,
     ])
@@ -209,10 +246,11 @@ export async function withdraw(
   mark?: { at: string },
 ): Promise<boolean> {
   if (!(await deps.ledger.head(source))) return true
-  return await withSourceLock(deps, source, async (head, owner) => {
+  return await withSourceLock(deps, source, async (head, lock) => {
     if (mark && (await deps.objects.head(head.bucket, head.key))) return false
-    await clear(deps, source, buckets.delivery, zonePrefix('delivery'))
-    await clear(deps, source, buckets.processing, zonePrefix('processing'))
+    await clear(deps, lock, source, buckets.delivery, zonePrefix('delivery'))
+    await clear(deps, lock, source, buckets.processing, zonePrefix('processing'))
+    lock.check()
     const sameSeq: Condition[] = mark ? [seqOf(head)] : []
     const done = await deps.ledger.table.write([
       {
@@ -221,7 +259,7 @@ export async function withdraw(
         set: { processingSeq: head.seq, deliverySeq: head.seq, ...(mark && { withdrawnAt: mark.at }) },
         remove: ['deliveryRun', 'deliveryVersion'],
         // What lands later takes the mark away; what has landed in between must not be marked.
-        when: [...stillLocked(owner), ...sameSeq],
+        when: [...stillLocked(lock.owner), ...sameSeq],
       },
     ])
     if (!done)
@@ -241,9 +279,10 @@ export async function retireSource(
   { bucket, keys }: { bucket: string; keys: string[] },
 ): Promise<void> {
   const prefix = listPrefix({ zone: 'delivery', version })
-  await withSourceLock(deps, source, async () => {
+  await withSourceLock(deps, source, async (_, lock) => {
     // The lists first: a listing of the zone finds objects that a crash leaves, but nothing would find the lists.
-    await forget(deps.ledger, await deps.ledger.table.query(sourcePk(source), prefix))
+    await forget(deps.ledger, lock, await deps.ledger.table.query(sourcePk(source), prefix))
+    lock.check()
     await deps.objects.remove(bucket, keys)
   })
 }

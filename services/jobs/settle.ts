@@ -12,6 +12,7 @@ import type { Write } from '../ledger/table.ts'
 import { AT_ONCE, type DispatchDeps, type JobStage, LEASE_MS, release } from './dispatch.ts'
 import { giveAllUp, giveUp, retryHalves } from './fail.ts'
 import type { JobStatus } from './glue.ts'
+import { type Lease, leaseOf } from './lease.ts'
 import { LOCK_MS, parseS3 } from './publish.ts'
 
 /** What of the plan that the job executed says where its rows belong: another contract may be deployed by now. */
@@ -71,12 +72,14 @@ export async function settle(
     ])
     return false
   }
-  const slot = await takeUp(ledger, queue, batch)
-  if (!slot) return false
+  const taken = await takeUp(ledger, queue, batch)
+  if (!taken) return false
+  const { slot, lease } = taken
   let ended: Ended | undefined
   try {
     ended = await readReport(deps, slot)
   } catch (error) {
+    lease.check()
     if (!isLast(slot)) {
       await leaveToNext(ledger, queue, batch)
       throw error
@@ -85,30 +88,46 @@ export async function settle(
     await release(ledger, queue, batch)
     return true
   }
-  if (ended) await settleAll(deps, stage, queue, slot, ended, status)
+  lease.check()
+  if (ended) await settleAll(deps, stage, queue, taken, ended, status)
   else await retryHalves(ledger, stage, queue, slot, status)
+  lease.check()
   await release(ledger, queue, batch)
   return true
 }
 
+type Taken = { slot: Slot; lease: Lease }
+
 /** One settler at a time; a second one comes back when the first has finished or died. */
-async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<Slot | undefined> {
+async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<Taken | undefined> {
   const slot = await readSlot(ledger, queue)
   if (slot?.batch !== batch) return undefined
   const now = ledger.now().getTime()
+  const busy = new TryAgain('batch_settling', `Batch ${batch} is being settled.`)
+  if ((slot.settlingUntil ?? 0) >= now) throw busy
+  // An attempt that was killed, and had settled something, does not count: each such leaves fewer, so they come to an end.
+  const left = slot.settlingUntil === undefined ? slot.left : await leftOf(ledger, queue, slot)
+  const isFree = left !== undefined && left < (slot.left ?? slot.items.length)
   const taken = await ledger.table.write([
     {
       update: slotKey(queue),
-      set: { settlingUntil: now + LOCK_MS, leaseUntil: now + LOCK_MS },
-      add: { settleAttempts: 1 },
+      set: { settlingUntil: now + LOCK_MS, leaseUntil: now + LOCK_MS, left },
+      ...(!isFree && { add: { settleAttempts: 1 } }),
       when: [
         { attribute: 'batch', is: 'equal', to: batch },
         { attribute: 'settlingUntil', is: 'absentOrLess', to: now },
       ],
     },
   ])
-  if (!taken) throw new TryAgain('batch_settling', `Batch ${batch} is being settled.`)
-  return slot
+  if (!taken) throw busy
+  const settleAttempts = (slot.settleAttempts ?? 0) + (isFree ? 0 : 1)
+  return { slot: { ...slot, settleAttempts }, lease: leaseOf(ledger.now, now, LOCK_MS, `Batch ${batch}`) }
+}
+
+/** How many of a batch's items are in the queue still. */
+async function leftOf({ table }: Ledger, queue: QueueName, { items }: Slot): Promise<number> {
+  const found = await pMap(items, ({ sk }) => table.get({ pk: queuePk(queue), sk }), { concurrency: 16 })
+  return found.filter((item) => item !== undefined).length
 }
 
 type Ended = { report: Report; plan: ExecutedPlan }
@@ -138,7 +157,7 @@ async function settleAll(
   deps: DispatchDeps,
   stage: SettleStage,
   queue: QueueName,
-  slot: Slot,
+  { slot, lease }: Taken,
   { report, plan }: Ended,
   status: JobStatus | undefined,
 ) {
@@ -162,6 +181,7 @@ async function settleAll(
     await pMap(
       slot.items,
       async (item, i) => {
+        lease.check()
         const times = { ...batchTimes, share: shares[i] }
         const place = { pk: queuePk(queue), sk: item.sk }
         // Settled before a crash: the item left the queue with what came of it.
@@ -179,6 +199,7 @@ async function settleAll(
           if (!mine) throw new Failed('imbalance', `The report of batch ${slot.batch} says nothing of ${run.key}.`)
           await stage.settle(run, mine, times, leave, slot.batch, plan)
         } catch (error) {
+          lease.check()
           // A neighbour's trouble is not ours: go on with the others, and let this one come back.
           if (mayPass(error) && !lastAttempt) retry ??= error
           else await giveUp(ledger, stage, slot, { run, item }, times, error)
@@ -188,12 +209,13 @@ async function settleAll(
     )
   })
   if (retry === undefined) return
+  lease.check()
   await leaveToNext(ledger, queue, slot.batch)
   throw retry
 }
 
 /** Beyond as many as a message has, one source that cannot be published would keep its whole dataset waiting. */
-const isLast = (slot: Slot) => (slot.settleAttempts ?? 0) + 1 >= MAX_RECEIVES
+const isLast = ({ settleAttempts = 1 }: Slot) => settleAttempts >= MAX_RECEIVES
 
 /** Or the next attempt would have to wait for the end of this one's lease. */
 const leaveToNext = (ledger: Ledger, queue: QueueName, batch: string) =>

@@ -3,6 +3,7 @@ import { LIVE } from '../ledger/causes.ts'
 import { memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { type Head, hasEnded, headKey, type SourceRef } from '../ledger/run.ts'
+import type { Lease } from './lease.ts'
 import { type PublishDeps, stillLocked, withdraw, withSourceLock, type Zones } from './publish.ts'
 
 /** `landed_again`: while it was being withdrawn; the newer version stays. `unknown`: the ledger has never heard of it. */
@@ -15,15 +16,21 @@ export type Withdrawal = 'withdrawn' | 'landed_again' | 'unknown'
  * @throws TryAgain while someone else is at work on the source, or on the zip that it came in
  */
 export async function withdrawCsv(deps: PublishDeps, source: SourceRef, zones: Zones): Promise<Withdrawal> {
-  const { ledger, objects, rawBucket } = deps
+  const { ledger } = deps
   const head = await ledger.head(source)
   if (!head) return 'unknown'
-  return await withZipLock(deps, source.dataset, head, async (zip) => {
+  return await withZipLock(deps, source.dataset, head, async (zip, lease) => {
     // First the raw object: what is at work on it finds it gone, and publishes nothing.
-    if (await objects.head(rawBucket, head.key)) await objects.remove(rawBucket, [head.key])
+    await removeRaw(deps, head.key, lease)
     const done = await withdraw(deps, source, zones, { at: markOf(ledger, head, zip) })
     return done ? 'withdrawn' : 'landed_again'
   })
+}
+
+async function removeRaw({ objects, rawBucket }: PublishDeps, key: string, lease?: Lease): Promise<void> {
+  if (!(await objects.head(rawBucket, key))) return
+  lease?.check()
+  await objects.remove(rawBucket, [key])
 }
 
 /** An extraction of its zip would write the raw object again, behind our back: of a replayed one, or of one that has just landed. */
@@ -31,18 +38,18 @@ async function withZipLock<T>(
   deps: PublishDeps,
   dataset: string,
   head: Head,
-  work: (zip: Pick<Head, 'landedAt'>) => Promise<T>,
+  work: (zip: Pick<Head, 'landedAt'>, lease?: Lease) => Promise<T>,
 ): Promise<T> {
   const { ledger, objects, rawBucket } = deps
   const zipKey = head.zipKey ?? (await landedZip(deps, dataset, head.key))
   if (!zipKey) return await work({})
   const zip = { dataset, sourceId: sourceIdOf(zipKey) }
-  const unlessWaiting = async (locked?: Head) => {
+  const unlessWaiting = async (locked?: Head, lease?: Lease) => {
     const landed = await objects.head(rawBucket, zipKey)
     const seen = landed && (await ledger.runs(zip)).find(({ versionId }) => versionId === landed.versionId)
     if (landed && !(seen && hasEnded(seen.state)))
       throw new TryAgain('zip_in_work', `${zipKey} has landed again and is not extracted yet. Try again in a moment.`)
-    return await work(locked ?? {})
+    return await work(locked ?? {}, lease)
   }
   return (await ledger.head(zip)) ? await withSourceLock(deps, zip, unlessWaiting) : await unlessWaiting()
 }
@@ -61,15 +68,16 @@ async function landedZip(
 
 /** A zip itself, before its members: from then on no replay extracts it again. @throws TryAgain while someone else is at work on it */
 export async function withdrawZip(deps: PublishDeps, source: SourceRef): Promise<Withdrawal> {
-  const { ledger, objects, rawBucket } = deps
+  const { ledger } = deps
   if (!(await ledger.head(source))) return 'unknown'
-  return await withSourceLock(deps, source, async (head, owner) => {
-    if (await objects.head(rawBucket, head.key)) await objects.remove(rawBucket, [head.key])
+  return await withSourceLock(deps, source, async (head, lock) => {
+    await removeRaw(deps, head.key, lock)
+    lock.check()
     const marked = await ledger.table.write([
       {
         update: headKey(source),
         set: { withdrawnAt: markOf(ledger, head, head) },
-        when: [...stillLocked(owner), { attribute: 'seq', is: 'equal', to: head.seq }],
+        when: [...stillLocked(lock.owner), { attribute: 'seq', is: 'equal', to: head.seq }],
       },
     ])
     if (marked) return 'withdrawn'

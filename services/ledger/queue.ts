@@ -33,8 +33,12 @@ export type Slot = {
   jobRunId?: string
   /** DPU that the job may have at most. */
   dpu?: number
-  /** How often its settling has begun. */
+  /** How often its settling has begun, but for attempts that were killed when they had settled something. */
   settleAttempts?: number
+  /** Epoch milliseconds; nobody else settles it before. It stays where a settler is killed. */
+  settlingUntil?: number
+  /** After the last attempt that was killed: how many of its items were still to be settled. */
+  left?: number
 }
 
 export const queuePk = ({ stage, dataset }: QueueName) => `QUEUE#${stage}#${dataset}`

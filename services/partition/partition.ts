@@ -158,10 +158,20 @@ export const isHandedOver = ({ accepted }: Run): boolean => accepted !== undefin
 export const isHalfPublished = async ({ ledger }: PartitionDeps, run: Run): Promise<boolean> =>
   (await publishedKeys(ledger, run, 'delivery')).length > 0
 
+const isReplaced = async ({ ledger }: PartitionDeps, run: Run): Promise<boolean> =>
+  ((await ledger.head(run))?.deliverySeq ?? 0) > (run.typedBy?.seq ?? run.seq)
+
 /** Its source was replaced or withdrawn before this stage heard of it. */
-function takenAway(deps: PartitionDeps, run: Run): Promise<void> {
-  const message = `The typed rows of this version of ${run.key} were replaced or withdrawn before they were partitioned.`
-  return supersede(deps, run, { code: 'superseded', message })
+const takenAway = (deps: PartitionDeps, run: Run): Promise<void> =>
+  supersede(deps, run, { code: 'superseded', message: taken(run) })
+
+const taken = ({ key }: Run) =>
+  `The typed rows of this version of ${key} were replaced or withdrawn before they were partitioned.`
+
+/** Another run has taken its typed rows away since the job read them: if it broke off half-way, it could not be finished. */
+async function isTaken({ ledger }: PartitionDeps, run: Run): Promise<boolean> {
+  const typed = { ...run, runId: run.typedBy?.runId ?? run.runId }
+  return (await publishedKeys(ledger, typed, 'processing')).length === 0
 }
 
 /** Ends a run that is not queued here. If it was queued, dispatch says so. */
@@ -181,6 +191,8 @@ async function supersede({ ledger }: PartitionDeps, run: Run, problem: Problem):
 export async function partitionInputs(deps: PartitionDeps, run: Run) {
   const why = typedOtherwise(deps, run)
   if (why !== undefined) return why
+  // What it was tried again for is done: a later run's rows are in its place.
+  if (staysQueued(run, 'partition') && (await isReplaced(deps, run))) return undefined
   const parts = await partsOf(deps, run)
   return parts?.map(({ key, etag, bytes }) => ({ uri: `s3://${deps.processingBucket}/${key}`, etag, bytes }))
 }
@@ -247,7 +259,7 @@ export async function settlePartitioned(
     zone: 'delivery',
     bucket: deliveryBucket,
     version: plan.version,
-    stale: other?.message,
+    stale: async () => other?.message ?? ((await isTaken(deps, run)) ? taken(run) : undefined),
     objects,
     effects: (changed) => {
       const at = ledger.instant()

@@ -38,6 +38,8 @@ export type Extraction = { members: Member[]; skipped: Skipped[] }
 export type ExtractOptions = ReadOptions & {
   /** @default all that it takes */
   time?: Time
+  /** Asked before anything becomes visible; throws where that is another's business by now. @default it is ours */
+  check?: () => void
 }
 
 /** As AWS answers in some 50 ms, so many together keep a zip of a thousand small members within seconds. */
@@ -66,7 +68,7 @@ export async function extract(
   to: { bucket: string; prefix: string },
   limits: Limits,
   beforeCompleting: (members: ReadyMember[], skipped: Skipped[]) => Promise<void>,
-  { time = UNLIMITED, ...options }: ExtractOptions = {},
+  { time = UNLIMITED, check = () => {}, ...options }: ExtractOptions = {},
 ): Promise<Extraction> {
   const bounds = boundsOf(limits)
   const reader = new ZipReader(s3, zip)
@@ -102,11 +104,12 @@ export async function extract(
   try {
     await within(zip, time, () => ({ members: prepared.length, bytes: total }), streamAll)
     if (prepared.length === 0) throw noCsv(zip, planned.length + skipped.length, skipped)
+    check()
     await beforeCompleting(
       prepared.map(({ ready }) => ready),
       skipped,
     )
-    return { members: await completeAll(prepared, open), skipped }
+    return { members: await completeAll(prepared, open, check), skipped }
   } catch (error) {
     // What went wrong first is what is told; an upload that cannot even be aborted is removed by the lifecycle rule.
     await Promise.race([abortAll(open), soonEnding(time)])
@@ -115,11 +118,12 @@ export async function extract(
 }
 
 /** After one has failed none is begun, and those that were are waited for: an upload that is completing must not be aborted. */
-async function completeAll(prepared: Prepared[], open: Set<Upload>): Promise<Member[]> {
+async function completeAll(prepared: Prepared[], open: Set<Upload>, check: () => void): Promise<Member[]> {
   const failures: unknown[] = []
   const complete = async ({ upload, ready }: Prepared): Promise<Member[]> => {
     if (failures.length > 0) return []
     try {
+      check()
       const written = await upload.complete()
       open.delete(upload)
       return [{ ...ready, ...written }]

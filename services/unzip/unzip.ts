@@ -2,6 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import pMap from 'p-map'
 import type { Contract } from '../../schemas/contract.ts'
 import { type Arrival, type IntakeDeps, recordRefusal, takeIn } from '../jobs/intake.ts'
+import type { Lease } from '../jobs/lease.ts'
 import { outdated, type PublishDeps, stillLocked, withdraw, withSourceLock } from '../jobs/publish.ts'
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
@@ -74,7 +75,7 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
   if (known.state === 'extracted') return await leaveLanding(deps, known)
   if (!isOpen(known)) return
   // One version at a time, or the slower of two would overwrite the members of the newer.
-  await withSourceLock(deps, known, async (head, owner) => {
+  await withSourceLock(deps, known, async (head, lock) => {
     const run = await ledger.run(known)
     if (!run || !isOpen(run)) return
     if (head.extractedSeq !== undefined && head.extractedSeq > run.seq) {
@@ -89,18 +90,21 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
       return
     }
     const given = { state: 'failed', problem: notExtracted(run) } as const
+    // Whoever has slept over the end of the lock may find that another has ended it.
+    const still: Condition[] = [{ attribute: 'state', is: 'equal', to: lastReceive ? given.state : run.state }]
     // Nobody is told yet: it may still go well.
     if (lastReceive) await ledger.table.write([{ update: runKey(run), set: given }])
     // Of this attempt alone: what an earlier one has kept may still be named.
-    const list = `head-${owner}`
+    const list = `head-${lock.owner}`
     try {
       const before = head.members ?? []
       const again = run.cause !== LIVE && (await isExtracted(ledger, run))
       const out = run.cause === LIVE ? [] : await notToBeReplayed(deps, run, before, again)
       if (again && before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
       const { still, ...done } = CSV.test(run.key)
-        ? await moveCsv(deps, run)
-        : await unzip(deps, run, before, out, `${list}-before`)
+        ? await moveCsv(deps, run, lock)
+        : await unzip(deps, run, before, out, lock, `${list}-before`)
+      lock.check()
       const endedAt = ledger.instant()
       // What was left out, or was bad, is still this zip's: what withdraws or erases the zip must know of it.
       const kept = await keepLines(ledger.table, run, list, { members: [...done.members, ...still] })
@@ -113,7 +117,7 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
             set: { ...kept.set, extractedSeq: run.seq },
             // Landed again, and taken in only now.
             remove: ['withdrawnAt', ...kept.remove],
-            when: stillLocked(owner),
+            when: stillLocked(lock.owner),
           },
         ],
         ['problem'],
@@ -123,13 +127,14 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
       if (!(error instanceof LandfallError) || error.retryable) {
         // Now it is true, and all who are told of ends hear of it.
         const problem = error instanceof OutOfTime ? notExtracted(run, error.message) : given.problem
-        if (lastReceive) await ledger.update(run, { ...given, problem, endedAt: ledger.instant() })
+        if (lastReceive) await ledger.update(run, { ...given, problem, endedAt: ledger.instant() }, [], [], still)
         throw error
       }
       const problem = { code: error.code, message: error.message }
       const state = GAVE_WAY.includes(error.code) ? 'superseded' : error instanceof Refused ? 'refused' : 'failed'
+      lock.check()
       if (state === 'refused') await recordRefusal(deps, { ...run, problem })
-      await ledger.update(run, { state, problem, endedAt: ledger.instant() })
+      await ledger.update(run, { state, problem, endedAt: ledger.instant() }, [], [], still)
       return
     }
     await forgetLines(ledger.table, run, 'head-', list)
@@ -201,6 +206,7 @@ async function unzip(
   run: Run,
   before: MemberLine[],
   out: LeftOut[],
+  lock: Lease,
   list: string,
 ): Promise<Extracted> {
   const { ledger, objects, rawBucket, contracts } = deps
@@ -223,31 +229,34 @@ async function unzip(
     async (ready) => {
       await pMap(
         ready,
-        (member) =>
-          ledger.noteMember(
-            { dataset, sourceId: sourceIdOf(member.key), bucket: rawBucket, key: member.key },
-            { key: run.key, runId },
-          ),
+        (member) => {
+          lock.check()
+          const source = { dataset, sourceId: sourceIdOf(member.key), bucket: rawBucket, key: member.key }
+          return ledger.noteMember(source, { key: run.key, runId })
+        },
         { concurrency: 8 },
       )
       // What a crash after the first completion leaves must be known to the next version, to be withdrawn by it.
       const members = union(before, ready.map(lineOf))
       const { set, remove } = await keepLines(ledger.table, run, list, { members })
+      lock.check()
       await ledger.table.write([{ update: headKey(run), set, remove }])
     },
     {
       badMembers: contract.zip.badMembers,
       leftOut: new Map(out.map(({ member, reason }) => [member.key, reason])),
       time: deps.time,
+      check: lock.check,
     },
   )
 
   const lines = members.map(({ name, key, bytes, versionId }) => ({ ...lineOf({ name, key, bytes }), versionId }))
   const still = [...out.map(({ member }) => member), ...badNow(before, skipped)]
-  await withdrawMissing(deps, dataset, before, [...lines, ...still])
+  await withdrawMissing(deps, dataset, before, [...lines, ...still], lock)
   const done = { members: lines, skipped: await withWhatStays(deps, dataset, before, skipped), still }
   if (run.archived) return done
   const archive = { bucket, key: key.replace(/^landing\//, 'old-data/') }
+  lock.check()
   const kept = await objects.copy({ bucket, key, versionId, etag, bytes }, archive)
   return {
     ...done,
@@ -288,12 +297,14 @@ async function withWhatStays(
 }
 
 /** A newer version of a zip takes out the sources that its predecessor had and it lacks. */
-async function withdrawMissing(deps: UnzipDeps, dataset: string, before: MemberLine[], now: MemberLine[]) {
+async function withdrawMissing(deps: UnzipDeps, dataset: string, before: MemberLine[], now: MemberLine[], lock: Lease) {
   const { objects, rawBucket, processingBucket, deliveryBucket } = deps
   const kept = new Set(now.map(({ key }) => key))
   for (const { key, sourceId } of before.filter((member) => !kept.has(member.key))) {
     // First the raw object: then no run of it that is still at work can publish after this.
-    if (await objects.head(rawBucket, key)) await objects.remove(rawBucket, [key])
+    const isThere = await objects.head(rawBucket, key)
+    lock.check()
+    if (isThere) await objects.remove(rawBucket, [key])
     await withdraw(deps, { dataset, sourceId }, { processing: processingBucket, delivery: deliveryBucket })
   }
 }
@@ -305,11 +316,12 @@ async function withdrawMissing(deps: UnzipDeps, dataset: string, before: MemberL
 const leaveLanding = ({ objects }: UnzipDeps, { bucket, key, versionId }: Run): Promise<void> =>
   objects.removeVersion(bucket, key, versionId)
 
-async function moveCsv({ ledger, objects, rawBucket }: UnzipDeps, run: Run): Promise<Extracted> {
+async function moveCsv({ ledger, objects, rawBucket }: UnzipDeps, run: Run, lock: Lease): Promise<Extracted> {
   const { bucket, key, versionId, etag, bytes, dataset, runId } = run
   const to = key.replace(/^landing\//, 'data/')
   const sourceId = sourceIdOf(to)
   await ledger.noteMember({ dataset, sourceId, bucket: rawBucket, key: to }, { key, runId })
+  lock.check()
   const copy = await objects.copy({ bucket, key, versionId, etag, bytes }, { bucket: rawBucket, key: to })
   return { members: [{ name: key, key: to, sourceId, bytes, versionId: copy.versionId ?? 'null' }], still: [] }
 }
