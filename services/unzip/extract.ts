@@ -103,7 +103,7 @@ export async function extract(
   }
   try {
     await within(zip, time, () => ({ members: prepared.length, bytes: total }), streamAll)
-    if (prepared.length === 0) throw noCsv(zip, planned.length + skipped.length, skipped)
+    if (planned.length > 0 && prepared.length === 0) throw noCsv(zip, planned.length + skipped.length, skipped)
     check()
     await beforeCompleting(
       prepared.map(({ ready }) => ready),
