@@ -99,7 +99,7 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
     try {
       const before = head.members ?? []
       const again = run.cause !== LIVE && (await isExtracted(ledger, run))
-      const judge: Judge = (members) => notToBeExtracted(deps, run, members, again)
+      const judge: Judge = (members) => notToBeExtracted(deps, run, members, { again, isNewest: run.seq === head.seq })
       const out = await judge(before)
       if (again && before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
       const { still, ...done } = CSV.test(run.key)
@@ -172,10 +172,15 @@ type Judge = (members: MemberLine[]) => Promise<LeftOut[]>
  * since, whose newer rows it would replace. A zip that has just landed brings both back; so does a rerun of one that nobody could
  * extract, but for what was withdrawn after it landed. So does a redriven message of such a zip.
  */
-async function notToBeExtracted(deps: UnzipDeps, run: Run, members: MemberLine[], again: boolean): Promise<LeftOut[]> {
+async function notToBeExtracted(
+  deps: UnzipDeps,
+  run: Run,
+  members: MemberLine[],
+  { again, isNewest }: { again: boolean; isNewest: boolean },
+): Promise<LeftOut[]> {
   const { ledger, objects, rawBucket } = deps
-  // While it has not failed, no member of it can be withdrawn.
-  if (run.cause === LIVE && run.state !== 'failed') return []
+  // While the newest has not failed, no member of it can be withdrawn.
+  if (run.cause === LIVE && run.state !== 'failed' && isNewest) return []
   const judged = await pMap(
     members,
     async (member): Promise<LeftOut | undefined> => {

@@ -171,6 +171,20 @@ describe('a member that is withdrawn when its zip has failed', () => {
     expect(ofZip(world)).toMatchObject([{ state: 'extracted', members: [] }])
   })
 
+  it('stays out also when an older version of the zip is in work still, and a newer one was refused', async () => {
+    const world = new World()
+    world.messages.push(await land(world, { 'a.csv': csv('Chad,1'), 'b.csv': csv('Peru,1') }))
+    await world.untilQuiet()
+    const message = await land(world, { 'a.csv': csv('Chad,2'), 'b.csv': csv('Peru,2') })
+    await failed(world, message)
+    world.land(ZIP, 'no zip at all')
+    await world.pump()
+    expect(await world.withdraw(A)).toBe('withdrawn')
+    world.messages.push({ ...message, receives: 1 })
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Peru,2'])
+  })
+
   it('comes back when the zip that is redriven landed after it was withdrawn', async () => {
     const world = new World()
     world.messages.push(await land(world, { 'a.csv': csv('Chad,1'), 'b.csv': csv('Peru,1') }))
