@@ -243,7 +243,7 @@ export async function withdraw(
   deps: PublishDeps,
   source: SourceRef,
   buckets: Zones,
-  mark?: { at: string },
+  mark?: { at: string; zipSeq?: number },
 ): Promise<boolean> {
   if (!(await deps.ledger.head(source))) return true
   return await withSourceLock(deps, source, async (head, lock) => {
@@ -256,7 +256,11 @@ export async function withdraw(
       {
         update: headKey(source),
         // A run registered before now may not publish any more.
-        set: { processingSeq: head.seq, deliverySeq: head.seq, ...(mark && { withdrawnAt: mark.at }) },
+        set: {
+          processingSeq: head.seq,
+          deliverySeq: head.seq,
+          ...(mark && { withdrawnAt: mark.at, withdrawnZipSeq: mark.zipSeq }),
+        },
         remove: ['deliveryRun', 'deliveryVersion'],
         // What lands later takes the mark away; what has landed in between must not be marked.
         when: [...stillLocked(lock.owner), ...sameSeq],

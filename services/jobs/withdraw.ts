@@ -22,7 +22,7 @@ export async function withdrawCsv(deps: PublishDeps, source: SourceRef, zones: Z
   return await withZipLock(deps, source.dataset, head, async (zip, lease) => {
     // First the raw object: what is at work on it finds it gone, and publishes nothing.
     await removeRaw(deps, head.key, lease)
-    const done = await withdraw(deps, source, zones, { at: markOf(ledger, head, zip) })
+    const done = await withdraw(deps, source, zones, { at: markOf(ledger, head, zip), zipSeq: zip.seq })
     return done ? 'withdrawn' : 'landed_again'
   })
 }
@@ -38,7 +38,7 @@ async function withZipLock<T>(
   deps: PublishDeps,
   dataset: string,
   head: Head,
-  work: (zip: Pick<Head, 'landedAt'>, lease?: Lease) => Promise<T>,
+  work: (zip: Partial<Pick<Head, 'landedAt' | 'seq'>>, lease?: Lease) => Promise<T>,
 ): Promise<T> {
   const { ledger, objects, rawBucket } = deps
   const zipKey = head.zipKey ?? (await landedZip(deps, dataset, head.key))

@@ -169,4 +169,6 @@ export type Head = {
   members?: MemberLine[]
   /** Since when a person wants none of its rows. Landing its key again ends that; a replay or rerun does not. */
   withdrawnAt?: string
+  /** Member: sequence number of its zip's run that was registered last by then. That one, redriven, does not bring it back. */
+  withdrawnZipSeq?: number
 }

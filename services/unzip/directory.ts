@@ -34,12 +34,13 @@ export type Planned = { entry: Entry; name: string; key: string; dataAt: number 
 export type ReadOptions = {
   /** @default 'refuse' */
   badMembers?: BadMembers
-  /** Keys of members that are left out, and why. */
-  leftOut?: ReadonlyMap<string, string>
+  /** Which of the members are left out, and why, by their keys. @default none */
+  leftOut?: (members: { name: string; key: string; bytes: number }[]) => Promise<ReadonlyMap<string, string>>
 }
 
 /**
  * Reads the zip's directory, checks that the zip is what it says, and decides on every member, before any of its data is read.
+ * No members are left where all were left out.
  * @throws ZipRefused for what shows without inflating; errors of S3 as they are.
  */
 export async function readDirectory(
@@ -47,7 +48,7 @@ export async function readDirectory(
   zip: ZipSource,
   prefix: string,
   limits: Limits,
-  { badMembers = 'refuse', leftOut = new Map() }: ReadOptions = {},
+  { badMembers = 'refuse', leftOut = async () => new Map() }: ReadOptions = {},
 ): Promise<{ members: Planned[]; skipped: Skipped[] }> {
   const entries: Entry[] = []
   const end = await findEnd(reader, zip)
@@ -69,14 +70,20 @@ export async function readDirectory(
       if (badMembers === 'refuse') throw new ZipRefused(code, words, name)
       skipped.push({ name: cut(name), reason: words, code, ...(typeof key === 'string' && { key: prefix + key }) })
     } else if (typeof key === 'string' && !name.endsWith('/')) {
-      const reason = reasonToSkip(entry) ?? leftOut.get(prefix + key)
+      const reason = reasonToSkip(entry)
       if (reason !== undefined) skipped.push({ name, reason })
       else planned.push({ entry, name, key, dataAt: layout.get(entry) ?? entry.at })
     }
   }
   if (planned.length === 0) throw noCsv(zip, entries.length, skipped)
-  checkDeclared(zip, planned, limits)
-  return { members: planned, skipped }
+  const out = await leftOut(planned.map(({ name, key, entry }) => ({ name, key: prefix + key, bytes: entry.bytes })))
+  const members = planned.filter(({ name, key }) => {
+    const reason = out.get(prefix + key)
+    if (reason !== undefined) skipped.push({ name, reason })
+    return reason === undefined
+  })
+  checkDeclared(zip, members, limits)
+  return { members, skipped }
 }
 
 /** One that is bad may be as long as a zip can say, 64 KB. */

@@ -73,7 +73,7 @@ export async function extract(
   const bounds = boundsOf(limits)
   const reader = new ZipReader(s3, zip)
   const { members: planned, skipped } = await readDirectory(reader, zip, to.prefix, bounds, options)
-  checkTime(zip, { members: planned.length, bytes: planned.reduce((sum, { entry }) => sum + entry.bytes, 0) }, time)
+  checkTime(zip, declared(planned), time)
   const buffers = new PartBuffers()
   const open = new Set<Upload>()
   const prepared: Prepared[] = []
@@ -103,7 +103,7 @@ export async function extract(
   }
   try {
     await within(zip, time, () => ({ members: prepared.length, bytes: total }), streamAll)
-    if (prepared.length === 0) throw noCsv(zip, planned.length + skipped.length, skipped)
+    if (planned.length > 0 && prepared.length === 0) throw noCsv(zip, planned.length + skipped.length, skipped)
     check()
     await beforeCompleting(
       prepared.map(({ ready }) => ready),
@@ -116,6 +116,12 @@ export async function extract(
     throw error
   }
 }
+
+/** What a zip says of the members that are to be taken out of it. */
+export const declared = (planned: Planned[]) => ({
+  members: planned.length,
+  bytes: planned.reduce((sum, { entry }) => sum + entry.bytes, 0),
+})
 
 /** After one has failed none is begun, and those that were are waited for: an upload that is completing must not be aborted. */
 async function completeAll(prepared: Prepared[], open: Set<Upload>, check: () => void): Promise<Member[]> {

@@ -11,7 +11,7 @@ import { type Ending, landedSince, withdrawn } from '../ledger/endings.ts'
 import { datasetOf, memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { forgetLines, keepLines } from '../ledger/lines.ts'
-import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
+import { type Head, hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
 import type { Condition } from '../ledger/table.ts'
 import { IN_QUEUE } from '../letters/words.ts'
 import { extract, type Skipped } from './extract.ts'
@@ -99,11 +99,12 @@ async function takeUp(deps: UnzipDeps, arrival: Arrival): Promise<void> {
     try {
       const before = head.members ?? []
       const again = run.cause !== LIVE && (await isExtracted(ledger, run))
-      const out = run.cause === LIVE ? [] : await notToBeReplayed(deps, run, before, again)
+      const judge: Judge = (members) => notToBeExtracted(deps, run, members, { again, isNewest: run.seq === head.seq })
+      const out = await judge(before)
       if (again && before.length > 0 && out.length === before.length) throw new Withdrawn(run.key)
       const { still, ...done } = CSV.test(run.key)
         ? await moveCsv(deps, run, lock)
-        : await unzip(deps, run, before, out, lock, `${list}-before`)
+        : await unzip(deps, run, before, out, judge, lock, `${list}-before`)
       lock.check()
       const endedAt = ledger.instant()
       // What was left out, or was bad, is still this zip's: what withdraws or erases the zip must know of it.
@@ -164,25 +165,27 @@ const isExtracted = async (ledger: Ledger, run: Run): Promise<boolean> =>
   (await ledger.runs(run)).some(({ versionId, state }) => versionId === run.versionId && state === 'extracted')
 
 type LeftOut = { member: MemberLine; reason: 'withdrawn' | 'landed by itself since' }
+type Judge = (members: MemberLine[]) => Promise<LeftOut[]>
 
 /**
- * Members that a replay leaves alone: those whose rows a person wants no more, and those that have landed by themselves since,
- * whose newer rows it would replace. A zip that has just landed brings both back; so does a rerun of one that nobody could
- * extract, but for what was withdrawn after it landed.
+ * Members that a replay or rerun leaves alone: those whose rows a person wants no more, and those that have landed by themselves
+ * since, whose newer rows it would replace. A zip that has just landed brings both back; so does a rerun of one that nobody could
+ * extract, but for what was withdrawn after it landed. So does a redriven message of such a zip.
  */
-async function notToBeReplayed(
+async function notToBeExtracted(
   deps: UnzipDeps,
-  { dataset, landedAt }: Run,
+  run: Run,
   members: MemberLine[],
-  again: boolean,
+  { again, isNewest }: { again: boolean; isNewest: boolean },
 ): Promise<LeftOut[]> {
   const { ledger, objects, rawBucket } = deps
+  // While the newest has not failed, no member of it can be withdrawn.
+  if (run.cause === LIVE && run.state !== 'failed' && isNewest) return []
   const judged = await pMap(
     members,
     async (member): Promise<LeftOut | undefined> => {
-      const head = await ledger.head({ dataset, sourceId: member.sourceId })
-      const at = head?.withdrawnAt
-      if (at !== undefined && !landedSince({ landedAt }, at)) return { member, reason: 'withdrawn' }
+      const head = await ledger.head({ dataset: run.dataset, sourceId: member.sourceId })
+      if (head && isWithdrawnSince(head, run)) return { member, reason: 'withdrawn' }
       if (!again) return undefined
       const current = await objects.head(rawBucket, member.key)
       // Without a version it is what a crash of an extraction left.
@@ -192,6 +195,12 @@ async function notToBeReplayed(
     { concurrency: 16 },
   )
   return judged.flatMap((one) => one ?? [])
+}
+
+/** A zip's own run was registered before or after, by whatever clocks; a replay or rerun of it, always after. */
+function isWithdrawnSince({ withdrawnAt, withdrawnZipSeq = 0 }: Head, run: Run): boolean {
+  if (withdrawnAt === undefined) return false
+  return run.cause === LIVE ? run.seq <= withdrawnZipSeq : !landedSince(run, withdrawnAt)
 }
 
 type Extracted = Pick<Run, 'skipped' | 'archived'> & {
@@ -205,7 +214,8 @@ async function unzip(
   deps: UnzipDeps,
   run: Run,
   before: MemberLine[],
-  out: LeftOut[],
+  known: LeftOut[],
+  judge: Judge,
   lock: Lease,
   list: string,
 ): Promise<Extracted> {
@@ -221,6 +231,8 @@ async function unzip(
   })
 
   const to = { bucket: rawBucket, prefix: memberFolderOf(dataset, run.key) }
+  const out = [...known]
+  const isKnown = new Set(before.map((member) => member.key))
   const { members, skipped } = await extract(
     deps.s3,
     { bucket, key, versionId, etag, bytes },
@@ -244,7 +256,10 @@ async function unzip(
     },
     {
       badMembers: contract.zip.badMembers,
-      leftOut: new Map(out.map(({ member, reason }) => [member.key, reason])),
+      leftOut: async (all) => {
+        out.push(...(await judge(all.filter((member) => !isKnown.has(member.key)).map(lineOf))))
+        return new Map(out.map(({ member, reason }) => [member.key, reason]))
+      },
       time: deps.time,
       check: lock.check,
     },

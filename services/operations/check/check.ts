@@ -9,7 +9,8 @@ import { memberFolderOf } from '../../ledger/ids.ts'
 import type { Problem } from '../../ledger/run.ts'
 import { contents } from '../../unzip/contents.ts'
 import { checkBytes, noCsv, type Planned, readDirectory } from '../../unzip/directory.ts'
-import { boundsOf, type Skipped, ZipRefused } from '../../unzip/extract.ts'
+import { boundsOf, declared, type Skipped, ZipRefused } from '../../unzip/extract.ts'
+import { ASSUMED_TIME, checkTime } from '../../unzip/time.ts'
 import { adviceOn } from '../advice.ts'
 import { checkFiles, landingKey } from '../land.ts'
 import { judge, type Source } from './judge.ts'
@@ -93,6 +94,7 @@ async function checkZip(file: string, contract: Contract, dir: string): Promise<
   try {
     const { badMembers } = contract.zip
     const { members: planned, skipped } = await readDirectory(reader, zip, prefix, bounds, { badMembers })
+    checkTime(zip, declared(planned), ASSUMED_TIME)
     // All of it first, as unzip does: one damaged member may refuse the whole zip.
     const members: Planned[] = []
     let total = 0

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { LOCK_MS } from '../../../services/jobs/publish.ts'
 import { MAX_RECEIVES } from '../../../services/lambda/receives.ts'
-import { memberFolderOf } from '../../../services/ledger/ids.ts'
+import { memberFolderOf, sourceIdOf } from '../../../services/ledger/ids.ts'
 import { headKey } from '../../../services/ledger/run.ts'
 import { csv } from '../memory/engine.ts'
 import { type Message, World } from '../memory/world.ts'
@@ -126,6 +126,78 @@ describe('a zip that landed again after it was withdrawn, and was not extracted'
     await world.rerun('r', {}, 'landing/sales/')
     await world.untilQuiet()
     expect(world.rows()).toEqual(['Peru,2'])
+  })
+})
+
+describe('a member that is withdrawn when its zip has failed', () => {
+  const clocks = [
+    ['right', 0],
+    ['an hour slow', -3_600_000],
+  ] as const
+  it.each(clocks)(
+    'stays out when the message of the zip is redriven; the clock of who withdrew is %s',
+    async (_, skew) => {
+      const world = new World()
+      world.messages.push(await land(world, { 'a.csv': csv('Chad,1'), 'b.csv': csv('Peru,1') }))
+      await world.untilQuiet()
+      const message = await land(world, { 'a.csv': csv('Chad,2'), 'b.csv': csv('Peru,2') })
+      await failed(world, message, MAX_RECEIVES)
+      world.clock.advance(skew)
+      expect(await world.withdraw(A)).toBe('withdrawn')
+      world.clock.advance(-skew)
+      world.messages.push({ ...message, receives: 0 })
+      await world.untilQuiet()
+      expect(world.rows()).toEqual(['Peru,2'])
+      const zip = ofZip(world).at(-1)
+      expect(zip).toMatchObject({ state: 'extracted', skipped: [{ name: 'a.csv', reason: 'withdrawn' }] })
+      expect((await world.books.head({ dataset: 'sales', sourceId: sourceIdOf(A) }))?.withdrawnAt).toBeDefined()
+      world.messages.push(await land(world, { 'a.csv': csv('Chad,3'), 'b.csv': csv('Peru,3') }))
+      await world.untilQuiet()
+      expect(world.rows(), 'who lands it again wants it').toEqual(['Chad,3', 'Peru,3'])
+    },
+  )
+
+  it('stays out though it had landed by itself, and is all that the zip has', async () => {
+    const world = new World()
+    const message = await land(world, { 'a.csv': csv('Chad,1') })
+    await failed(world, message, MAX_RECEIVES)
+    world.land(A, csv('Chad,2'))
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Chad,2'])
+    expect(await world.withdraw(A)).toBe('withdrawn')
+    world.messages.push({ ...message, receives: 0 })
+    await world.untilQuiet()
+    expect(world.rows()).toEqual([])
+    expect(ofZip(world)).toMatchObject([{ state: 'extracted', members: [] }])
+  })
+
+  it('stays out also when an older version of the zip is in work still, and a newer one was refused', async () => {
+    const world = new World()
+    world.messages.push(await land(world, { 'a.csv': csv('Chad,1'), 'b.csv': csv('Peru,1') }))
+    await world.untilQuiet()
+    const message = await land(world, { 'a.csv': csv('Chad,2'), 'b.csv': csv('Peru,2') })
+    await failed(world, message)
+    world.land(ZIP, 'no zip at all')
+    await world.pump()
+    expect(await world.withdraw(A)).toBe('withdrawn')
+    world.messages.push({ ...message, receives: 1 })
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Peru,2'])
+  })
+
+  it('comes back when the zip that is redriven landed after it was withdrawn', async () => {
+    const world = new World()
+    world.messages.push(await land(world, { 'a.csv': csv('Chad,1'), 'b.csv': csv('Peru,1') }))
+    await world.untilQuiet()
+    world.clock.advance(3_600_000)
+    expect(await world.withdraw(A)).toBe('withdrawn')
+    // The clock of who withdrew it was an hour fast.
+    world.clock.advance(-3_600_000)
+    const message = await land(world, { 'a.csv': csv('Chad,2'), 'b.csv': csv('Peru,2') })
+    await failed(world, message, MAX_RECEIVES)
+    world.messages.push({ ...message, receives: 0 })
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Chad,2', 'Peru,2'])
   })
 })
 

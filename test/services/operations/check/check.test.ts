@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
+import { aws } from '../../../../infra/config.ts'
 import { type Contract, parseContract } from '../../../../schemas/contract.ts'
 import { memberFolderOf } from '../../../../services/ledger/ids.ts'
 import { apply, change } from '../../../../services/operations/check/change.ts'
 import { checkFile } from '../../../../services/operations/check/check.ts'
 import { extract } from '../../../../services/unzip/extract.ts'
+import { ASSUMED_TIME } from '../../../../services/unzip/time.ts'
 import { FIXTURES, LIMITS } from '../../../fixtures/zips/fixtures.ts'
 import { FakeS3 } from '../../unzip/fake-s3.ts'
 import { zipOf } from '../../unzip/zips.ts'
@@ -109,6 +111,17 @@ describe('a CSV', () => {
 })
 
 describe('a zip', () => {
+  it('that unzip could not extract in its time on AWS would be refused, as it says by what it declares', async () => {
+    const members = Object.fromEntries(Array.from({ length: 13_501 }, (_, i) => [`${i}.csv`, 'x']))
+    const checked = await check(file('many.zip', await zipOf(members)), { limits: { maxMembers: 20_000 } })
+    expect(checked).toMatchObject({ ends: 'refused', sources: [], problem: { code: 'too_long' } })
+    expect(checked.problem?.message).toMatch(
+      /declares 13,501 bytes in 13,501 CSVs, for which unzip may need 270 s .*; it has 270 s\. Split it/,
+    )
+    expect(ASSUMED_TIME.given).toBe(aws.functionTimeout.toMilliseconds())
+    expect(ASSUMED_TIME.bytesPerSecond).toBe(aws.unzipBytesPerSecond)
+  })
+
   it('is judged member by member, and what is left out is named', async () => {
     const zip = await zipOf({
       'a b.csv': `${[HEADER, ...good(4)].join('\n')}\n`,
