@@ -251,16 +251,13 @@ export async function withdraw(
     await clear(deps, lock, source, buckets.delivery, zonePrefix('delivery'))
     await clear(deps, lock, source, buckets.processing, zonePrefix('processing'))
     lock.check()
+    const marked = { withdrawnAt: mark?.at, withdrawnZipSeq: mark?.zipSeq }
     const sameSeq: Condition[] = mark ? [seqOf(head)] : []
     const done = await deps.ledger.table.write([
       {
         update: headKey(source),
         // A run registered before now may not publish any more.
-        set: {
-          processingSeq: head.seq,
-          deliverySeq: head.seq,
-          ...(mark && { withdrawnAt: mark.at, withdrawnZipSeq: mark.zipSeq }),
-        },
+        set: { processingSeq: head.seq, deliverySeq: head.seq, ...(mark && marked) },
         remove: ['deliveryRun', 'deliveryVersion'],
         // What lands later takes the mark away; what has landed in between must not be marked.
         when: [...stillLocked(lock.owner), ...sameSeq],
