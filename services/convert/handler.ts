@@ -24,9 +24,10 @@ export const handler = stage(
       // Also for a key that needs no work: it may be the last one that the rerun waits for.
       return datasetOf(event.detail.key)
     }),
-    on(JobEnded, ({ detail }) =>
-      step('settle', () => jobEnded(wired(), detail.jobRunId), { jobRunId: detail.jobRunId }),
-    ),
+    on(JobEnded, ({ detail: { jobRunId } }, { time }) => {
+      const { deps, stage } = wired()
+      return step('settle', () => jobEnded({ deps: { ...deps, timeLeft: time.left }, stage }, jobRunId), { jobRunId })
+    }),
   ],
   async (dataset) => {
     const { deps, stage } = wired()

@@ -44,6 +44,8 @@ export type DispatchDeps = {
   glue: Glue
   stagingBucket: string
   unique: () => string
+  /** Milliseconds that the function has left. @default all that it needs */
+  timeLeft?: () => number
 }
 
 export type Dispatched = 'started' | 'busy' | 'idle'

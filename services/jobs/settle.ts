@@ -15,6 +15,9 @@ import type { JobStatus } from './glue.ts'
 import { type Lease, leaseOf } from './lease.ts'
 import { LOCK_MS, parseS3 } from './publish.ts'
 
+/** Nothing of a batch is begun when the function has less left: whatever is under way ends before it does. */
+const ENOUGH_MS = 30_000
+
 /** What of the plan that the job executed says where its rows belong: another contract may be deployed by now. */
 const Executed = z.object({ report: z.string(), plan: Plan.pick({ version: true, partitionBy: true }) })
 export type ExecutedPlan = z.infer<typeof Executed>['plan']
@@ -161,7 +164,7 @@ async function settleAll(
   { report, plan }: Ended,
   status: JobStatus | undefined,
 ) {
-  const { ledger } = deps
+  const { ledger, timeLeft = () => Number.POSITIVE_INFINITY } = deps
   const reports = new Map(report.sources.map((source) => [source.runId, source]))
   const batchTimes = {
     startedAt: slot.startedAt,
@@ -175,6 +178,8 @@ async function settleAll(
   }
   const shares = sharesOf(slot.items)
   const lastAttempt = isLast(slot)
+  let settled = 0
+  let later = 0
   const around = stage.around ?? ((_dataset, _batch, work) => work())
   let retry: unknown
   await around(queue.dataset, slot.batch, async () => {
@@ -182,6 +187,10 @@ async function settleAll(
       slot.items,
       async (item, i) => {
         lease.check()
+        if (settled > 0 && timeLeft() < ENOUGH_MS) {
+          later++
+          return
+        }
         const times = { ...batchTimes, share: shares[i] }
         const place = { pk: queuePk(queue), sk: item.sk }
         // Settled before a crash: the item left the queue with what came of it.
@@ -201,27 +210,46 @@ async function settleAll(
         } catch (error) {
           lease.check()
           // A neighbour's trouble is not ours: go on with the others, and let this one come back.
-          if (mayPass(error) && !lastAttempt) retry ??= error
-          else await giveUp(ledger, stage, slot, { run, item }, times, error)
+          if (mayPass(error) && !lastAttempt) {
+            retry ??= error
+            return
+          }
+          await giveUp(ledger, stage, slot, { run, item }, times, error)
         }
+        settled++
       },
       { concurrency: AT_ONCE },
     )
   })
-  if (retry === undefined) return
+  if (retry === undefined && later === 0) return
   lease.check()
-  await leaveToNext(ledger, queue, slot.batch)
-  throw retry
+  await leaveToNext(ledger, queue, slot.batch, later > 0)
+  throw retry ?? outOfTime(slot, later)
 }
 
 /** Beyond as many as a message has, one source that cannot be published would keep its whole dataset waiting. */
 const isLast = ({ settleAttempts = 1 }: Slot) => settleAttempts >= MAX_RECEIVES
 
-/** Or the next attempt would have to wait for the end of this one's lease. */
-const leaveToNext = (ledger: Ledger, queue: QueueName, batch: string) =>
+/**
+ * Or the next attempt would have to wait for the end of this one's lease.
+ * @param free whether this one does not count, for it has settled what it had time for
+ */
+const leaveToNext = (ledger: Ledger, queue: QueueName, batch: string, free = false) =>
   ledger.table.write([
-    { update: slotKey(queue), remove: ['settlingUntil'], when: [{ attribute: 'batch', is: 'equal', to: batch }] },
+    {
+      update: slotKey(queue),
+      remove: ['settlingUntil'],
+      // The sweep may take it up, whatever becomes of the message that has brought us here.
+      ...(free && { set: { leaseUntil: ledger.now().getTime() }, add: { settleAttempts: -1 } }),
+      when: [{ attribute: 'batch', is: 'equal', to: batch }],
+    },
   ])
+
+const outOfTime = ({ batch, items }: Slot, later: number) =>
+  new TryAgain(
+    'out_of_time',
+    `${later} of the ${items.length} sources of batch ${batch} are left to the next function: this one's time is nearly over.`,
+  )
 
 /** What is not ours (S3, Glue or DynamoDB said no) may pass, as do our own errors that say so. */
 const mayPass = (error: unknown) => !(error instanceof LandfallError) || error.retryable

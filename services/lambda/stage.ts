@@ -18,6 +18,10 @@ export { logger, step }
 
 /** Milliseconds of the invocation: all that it had when it began, and what is left of it now. */
 export type InvocationTime = { given: number; left: () => number }
+function timeOf(context: Context): InvocationTime {
+  const left = () => context.getRemainingTimeInMillis()
+  return { given: left(), left }
+}
 export type Received = { lastReceive: boolean; replay?: string; time: InvocationTime }
 /** One kind of event that a stage hears: its schema, and the call. Returns the datasets to dispatch afterwards. */
 export type Route<S extends z.ZodType = z.ZodType> = {
@@ -78,8 +82,7 @@ const fields = (error: unknown) =>
  */
 export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<unknown>) {
   const base = async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
-    const left = () => context.getRemainingTimeInMillis()
-    const time = { given: left(), left }
+    const time = timeOf(context)
     const woken = new Map<string, SQSRecord[]>()
     const processor = new BatchProcessor(EventType.SQS)
     const handled = new Set<string>()
@@ -148,11 +151,11 @@ export function stage(routes: Route[], dispatch?: (dataset: string) => Promise<u
 }
 
 /** A function that a schedule wakes. */
-export function scheduled(work: () => Promise<void>) {
-  const base = async () => {
+export function scheduled(work: (time: InvocationTime) => Promise<void>) {
+  const base = async (_: unknown, context: Context) => {
     newInvocation()
     try {
-      await work()
+      await work(timeOf(context))
     } finally {
       await tellEnded(tellers())
     }

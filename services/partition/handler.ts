@@ -13,9 +13,10 @@ const wired = () => partitionStage(readEnv(PartitionEnv))
 export const handler = stage(
   [
     on(ParquetProcessed, (event, { replay }) => parquetProcessed(wired().deps, event, replay)),
-    on(JobEnded, ({ detail }) =>
-      step('settle', () => jobEnded(wired(), detail.jobRunId), { jobRunId: detail.jobRunId }),
-    ),
+    on(JobEnded, ({ detail: { jobRunId } }, { time }) => {
+      const { deps, stage } = wired()
+      return step('settle', () => jobEnded({ deps: { ...deps, timeLeft: time.left }, stage }, jobRunId), { jobRunId })
+    }),
   ],
   async (dataset) => {
     const { deps, stage } = wired()

@@ -28,11 +28,18 @@ import { reconcile } from './reconcile.ts'
 import { unheardReplays } from './replays.ts'
 import { sweep } from './sweep.ts'
 
-export const handler = scheduled(async () => {
+export const handler = scheduled(async ({ left: timeLeft }) => {
   const env = readEnv(SweepEnv)
   const partition = partitionStage({ ...env, JOB_NAME: env.PARTITION_JOB_NAME })
   const convert = convertStage({ ...env, JOB_NAME: env.CONVERT_JOB_NAME })
-  const stages = [convert, { ...partition, overdue: (dataset: string) => queueOverdue(partition.deps, dataset) }]
+  const stages = [
+    { ...convert, deps: { ...convert.deps, timeLeft } },
+    {
+      ...partition,
+      deps: { ...partition.deps, timeLeft },
+      overdue: (dataset: string) => queueOverdue(partition.deps, dataset),
+    },
+  ]
   const catalog = {
     ledger: ledger(env.LEDGER_TABLE),
     objects: objects(),

@@ -330,6 +330,40 @@ describe('a source of which the stage before has yet to tell', () => {
   })
 })
 
+describe('a batch for which the function has not enough time', () => {
+  it('is settled by as many functions as it takes, without an attempt less or a run that fails', async () => {
+    const names = Array.from({ length: 100 }, (_, i) => `f${i}`)
+    const world = await atWork(Object.fromEntries(names.map((name) => [name, csv('Chad,1')])))
+    world.endJobs()
+    const [event] = world.messages.splice(0).filter(({ to }) => to === 'convert')
+    if (event?.kind !== 'job') throw new Error('The batch is not at its end.')
+    // Twenty sources are begun in each, far more often than a message is received.
+    const within = () => {
+      let begun = 0
+      const timeLeft = () => (++begun > 20 ? 29_999 : 30_000)
+      return jobEnded({ deps: { ...world.deps, timeLeft }, stage: world.convert }, event.id)
+    }
+    let functions = 1
+    for (; functions < 50; functions++) {
+      const error = await within().then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      if (error === undefined) break
+      expect(error).toMatchObject({ code: 'out_of_time', retryable: true })
+      expect((error as Error).message).toMatch(/^\d+ of the 100 sources of batch .* are left to the next function/)
+      expect(await world.table.get(slotKey({ stage: 'convert', dataset: 'sales' }))).toMatchObject({
+        settleAttempts: 0,
+      })
+    }
+    expect(functions).toBeLessThan(10)
+    expect(functions).toBeGreaterThan(2)
+    await world.untilQuiet()
+    expect(new Set(Object.values(ends(world)))).toEqual(new Set(['delivered']))
+    expect(world.rows()).toHaveLength(101)
+  })
+})
+
 describe('an end event', () => {
   const event = (world: World, id: string) => jobEnded({ deps: world.deps, stage: world.convert }, id)
   const settled = async () => {
