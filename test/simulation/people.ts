@@ -12,7 +12,7 @@ import { zipOf } from '../services/unzip/zips.ts'
 import { pick, type Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
-export const CSV_KEYS = ['data/sales/a.csv', 'data/sales/b.csv', 'data/sales/c.csv']
+const CSV_KEYS = ['data/sales/a.csv', 'data/sales/b.csv', 'data/sales/c.csv']
 const ZIP_KEYS = ['landing/sales/y.zip', 'landing/sales/z.zip']
 const MEMBERS = ['m.csv', 'n.csv']
 const COUNTRIES = ['Chad', 'Peru', 'Togo']
@@ -27,14 +27,22 @@ export class People {
   readonly #random: Random
   /** Members of the good version of each zip that landed last, by the zip's key. */
   readonly #members = new Map<string, Set<string>>()
+  /** Of each zip the version that landed last, if it is sound and nobody wanted to have it out. */
+  readonly newestZips = new Map<string, string>()
   version = 1
   /** Withdrawals that broke off. */
   readonly brokenOff = new Set<string>()
   #row = 0
   #landed = 0
 
-  constructor(world: World, timeline: Timeline, random: Random) {
+  /** That they land. */
+  readonly #csvKeys: string[]
+  readonly #zipKeys: string[]
+
+  constructor(world: World, timeline: Timeline, random: Random, isOneFile = false) {
     this.world = world
+    this.#csvKeys = isOneFile ? CSV_KEYS.slice(0, 1) : CSV_KEYS
+    this.#zipKeys = isOneFile ? ZIP_KEYS.slice(0, 1) : ZIP_KEYS
     this.timeline = timeline
     this.#random = random
   }
@@ -51,14 +59,14 @@ export class People {
     return { text: csv(...rows), rows }
   }
 
-  land(key: string, content = this.content()): string {
+  land(key = pick(this.#random, this.#csvKeys), content = this.content()): string {
     this.#landed++
     const { versionId } = this.world.land(key, content.text)
     this.timeline.add(key, { ...content, isIn: () => this.#isDelivered(key, versionId) })
     return `${key} ${versionId}${content.rows ? '' : content.poisoned ? ' (poison)' : ' (refused)'}`
   }
 
-  async landZip(key = pick(this.#random, ZIP_KEYS)): Promise<string> {
+  async landZip(key = pick(this.#random, this.#zipKeys)): Promise<string> {
     const members = MEMBERS.filter(() => this.#random(3) > 0)
     if (members.length === 0) members.push('m.csv')
     const contents = new Map(members.map((name) => [memberFolderOf('sales', key) + name, this.content()]))
@@ -76,6 +84,8 @@ export class People {
     // S3 dates to the second, which is all that tells two zips of one key apart where an event is lost.
     this.world.clock.advance(1_000)
     const { versionId } = this.world.land(key, isBroken ? withWrongCrc(sound) : sound)
+    if (isBroken) this.newestZips.delete(key)
+    else this.newestZips.set(key, versionId)
     const isExtracted = () => this.#zipState(key, versionId) === 'extracted'
     if (isBroken) for (const member of this.familyOf(key)) this.timeline.add(member, { rows: null, isIn: () => true })
     else
@@ -88,7 +98,7 @@ export class People {
   }
 
   landMember(): string {
-    const zip = pick(this.#random, ZIP_KEYS)
+    const zip = pick(this.#random, this.#zipKeys)
     const key = memberFolderOf('sales', zip) + pick(this.#random, MEMBERS)
     const inWork = this.#isUnseen(zip)
     const content = this.content()
@@ -136,6 +146,7 @@ export class People {
       const taken = await takeOut(world.deps, asked.sources, zones)
       await tellCatalog(world.deps.ledger, 'sales')
       if (taken.every(({ outcome }) => outcome === 'withdrawn' || outcome === 'landed_again')) {
+        this.newestZips.delete(key)
         // Of a zip that nobody could extract, a redriven message brings back what was withdrawn of it meanwhile.
         const zip = ZIP_KEYS.find((each) => key.startsWith(memberFolderOf('sales', each)))
         const mayComeBack = zip !== undefined && this.#isUnseen(zip)
@@ -157,6 +168,7 @@ export class People {
   /** It broke off: some of it may be out, until it is done again. */
   brokeOff(key: string): void {
     this.brokenOff.add(key)
+    this.newestZips.delete(key)
     this.#out(this.familyOf(key), true)
   }
 

@@ -3,6 +3,8 @@ import { parseDeliveryKey } from '../../services/ledger/ids.ts'
 import type { Run } from '../../services/ledger/run.ts'
 import { rowsOf } from '../services/memory/engine.ts'
 import { DELIVERY, PROCESSING, RAW, type World } from '../services/memory/world.ts'
+import { ends } from './ends.ts'
+import type { Faults } from './faults.ts'
 import { notTold } from './model.ts'
 import type { People } from './people.ts'
 
@@ -10,10 +12,11 @@ import type { People } from './people.ts'
  * What does not hold of the promises when all is at rest, in words.
  * @param isLast nothing is left to mend: then people see the contract's version and nothing is in a DLQ
  */
-export function broken(world: World, people: People, isLast: boolean): string[] {
+export function broken(world: World, people: People, faults: Faults, isLast: boolean): string[] {
   return [
     ...table(world, people, isLast),
     ...landed(world, isLast),
+    ...ends(world, people, faults, isLast),
     ...books(world),
     ...zones(world, people, isLast),
     ...catalog(world, people, isLast),

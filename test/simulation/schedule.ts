@@ -2,10 +2,12 @@ import { hasEnded } from '../../services/ledger/run.ts'
 import { seeded } from '../generator/random.ts'
 import type { World } from '../services/memory/world.ts'
 import { type Fault, Faults } from './faults.ts'
-import { CSV_KEYS, People } from './people.ts'
+import { People } from './people.ts'
 import { broken, isBehind, unheard } from './promises.ts'
 import { pick, type Random } from './random.ts'
-import { MINUTE, SECOND, Surroundings } from './surroundings.ts'
+import { Surroundings } from './surroundings.ts'
+import { type Theme, themeOf } from './themes.ts'
+import { MINUTE, SECOND } from './time.ts'
 import { Timeline } from './timeline.ts'
 
 /** Of simulated time, in which all must have come to rest. */
@@ -24,6 +26,7 @@ export type Played = {
 export class Schedule {
   readonly seed: number
   readonly #random: Random
+  readonly #theme: Theme
   readonly #faults: Faults
   readonly #around: Surroundings
   readonly #world: World
@@ -35,10 +38,12 @@ export class Schedule {
   constructor(seed: number, isTold = false) {
     this.seed = seed
     this.#random = seeded(seed)
-    this.#faults = new Faults(this.#random)
+    this.#theme = themeOf(this.#random)
+    this.#faults = new Faults(this.#random, this.#theme)
     this.#around = new Surroundings(this.#random, this.#faults, (key) => this.#people.brokeOff(key), isTold)
     this.#world = this.#around.world
-    this.#people = new People(this.#world, this.#timeline, this.#random)
+    this.#people = new People(this.#world, this.#timeline, this.#random, this.#theme.isOneFile)
+    this.#around.say(`It is about ${this.#theme.name}`)
   }
 
   async play(): Promise<Played> {
@@ -105,14 +110,14 @@ export class Schedule {
   }
 
   #check(when: string, isLast = false): void {
-    const wrong = broken(this.#world, this.#people, isLast)
+    const wrong = [...broken(this.#world, this.#people, this.#faults, isLast), ...this.#around.watch.wrong]
     if (wrong.length > 0) throw new Error(`${when}:\n${wrong.join('\n')}`)
   }
 
   async #step(): Promise<void> {
     const people = this.#people
     const steps: Record<string, () => string | Promise<string>> = {
-      land: () => people.land(pick(this.#random, CSV_KEYS)),
+      land: () => people.land(),
       'land a zip': () => people.landZip(),
       'land a member by itself': () => people.landMember(),
       replay: () => people.replay(),
@@ -120,7 +125,7 @@ export class Schedule {
       withdraw: () => this.#withdraw(),
       'change the contract': () => people.changeContract(),
     }
-    const name = pick(this.#random, ['land', 'land', 'land', 'land a zip', ...Object.keys(steps)])
+    const name = pick(this.#random, ['land', 'land', 'land', 'land a zip', ...this.#theme.steps, ...Object.keys(steps)])
     this.#steps++
     this.#around.say(`${name}: ${await steps[name]?.()}`)
   }

@@ -20,8 +20,8 @@ export type Simulation = {
   schedules: number
   /** The first. */
   seed: number
-  /** A safety that is switched off, by its name. */
-  mutation?: string
+  /** Safeties that are switched off, by their names. @default none */
+  off?: string[]
   workers?: number
   onProgress?: (done: number) => void
   signal?: AbortSignal
@@ -31,7 +31,7 @@ export type Simulation = {
 export async function simulate({
   schedules,
   seed,
-  mutation,
+  off = [],
   workers = 1,
   onProgress,
   signal,
@@ -54,18 +54,13 @@ export async function simulate({
     if (first && first.seed < (total.broken?.seed ?? Number.POSITIVE_INFINITY)) total.broken = first
     onProgress?.(total.schedules)
   }
-  await Promise.all(Array.from({ length: workers }, () => work(take, add, mutation, signal)))
+  await Promise.all(Array.from({ length: workers }, () => work(take, add, off, signal)))
   signal?.throwIfAborted()
   return total
 }
 
-async function work(
-  take: () => Asked | undefined,
-  add: (answer: Answer) => void,
-  mutation?: string,
-  signal?: AbortSignal,
-) {
-  const worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), mutation ? [mutation] : [], {
+async function work(take: () => Asked | undefined, add: (answer: Answer) => void, off: string[], signal?: AbortSignal) {
+  const worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), off, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const stop = () => worker.kill()

@@ -1,8 +1,8 @@
 import { mutate } from './mutate.ts'
 
 /** A process of its own, as a mutation holds for all that a process loads. Asked for seeds, it answers with what they came to. */
-const [mutation] = process.argv.slice(2)
-if (mutation) mutate(mutation)
+const off = process.argv.slice(2)
+if (off.length > 0) mutate(off)
 const { Schedule } = await import('./schedule.ts')
 
 export type Asked = { from: number; to: number }
