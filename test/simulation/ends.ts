@@ -22,6 +22,8 @@ const CAUSES: [RegExp, Fault[]][] = [
   [/^imbalance$/, ['a job lies about its rows']],
   [/^object_changed$/, ['someone overwrites what a job staged']],
 ]
+/** After these, who told the ledger may not know that it was told. */
+const UNTOLD: Fault[] = ['the answer to a call is lost', 'a call is sent twice']
 /** The stages in their order, by what a run has from each when it has told the ledger. */
 const TOLD = [
   ['convert', 'processingRows'],
@@ -34,7 +36,7 @@ export function ends(world: World, people: People, faults: Faults, isLast: boole
   return [
     ...numbers(runs),
     ...runs.flatMap((run) => causeless(world, faults, run)),
-    ...runs.flatMap(takenBack),
+    ...(UNTOLD.some((fault) => faults.struck.has(fault)) ? [] : runs.flatMap(takenBack)),
     ...(isLast ? extracted(runs, people) : []),
   ]
 }

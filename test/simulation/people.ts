@@ -91,8 +91,13 @@ export class People {
     else
       for (const member of new Set([...before, ...contents.keys()])) {
         const content = contents.get(member)
-        if (!content) this.timeline.add(member, { rows: [], isIn: isExtracted, orBefore: inWork })
-        else this.timeline.add(member, { ...content, isIn: () => isExtracted() && this.#isCurrentDelivered(member) })
+        if (!content) this.timeline.add(member, { rows: [], isIn: isExtracted, orBefore: inWork, byZip: 'lacking' })
+        else
+          this.timeline.add(member, {
+            ...content,
+            byZip: 'member',
+            isIn: () => isExtracted() && this.#isCurrentDelivered(member),
+          })
       }
     return `${key} ${versionId}: ${members}${isBroken ? ' (broken)' : ''}`
   }

@@ -206,7 +206,8 @@ export class Surroundings {
     if (this.#isTold) this.say(`    ${process.name}: ${call} ${turn.about}`)
     const work = this.#work.get(process)
     if (typeof work === 'object' && 'to' in work && this.#lasting.kills(work, call)) {
-      this.say(`  ${process.name}: the zip kills it at ${call}`)
+      this.say(`  ${process.name}: the zip kills it after ${call}`)
+      await turn.perform()
       this.#processes.kill(process)
       return
     }

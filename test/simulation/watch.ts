@@ -3,11 +3,14 @@ import type { World } from '../services/memory/world.ts'
 import type { Fault, Faults } from './faults.ts'
 
 /** After these, a job may be at work of which its dispatcher does not know. */
-const START_UNKNOWN: Fault[] = ['the answer to a call is lost', 'a call is sent twice']
+const START_UNKNOWN: Fault[] = [
+  'the answer to a call is lost',
+  'a call is sent twice',
+  'a call is refused: throttled, a conflict, 5xx',
+]
 /** After these, what someone held stays held until its lease is over. */
 const HELD_ON: Fault[] = [
   ...START_UNKNOWN,
-  'a call is refused: throttled, a conflict, 5xx',
   'a process is killed at a call',
   'a process stalls for minutes',
   'a zip kills its function',

@@ -31,6 +31,10 @@ export const LEDGER: Mutation[] = [
     file: 'services/ledger/endings.ts',
     from: 'return cause === LIVE || at === undefined || landedSince(landed, at) ? undefined : withdrawn(landed.key, at)',
     to: 'return cause !== undefined || at === undefined || landedSince(landed, at) ? undefined : withdrawn(landed.key, at)',
+    behind: [
+      'a zip that was withdrawn since it was taken in is extracted',
+      'a replayed zip brings back members that were withdrawn',
+    ],
   },
   {
     name: 'an older zip that an archived one uncovers is taken for the newest',
@@ -43,6 +47,7 @@ export const LEDGER: Mutation[] = [
     file: 'services/ledger/catalog-state.ts',
     from: 'crawled: Math.max(state.crawled, state.crawlDirty ?? 0)',
     to: 'crawled: state.dirty',
+    behind: ['what a crawl did not add is not added'],
   },
   {
     name: 'changes of the delivery zone are not counted',
@@ -55,5 +60,18 @@ export const LEDGER: Mutation[] = [
     file: 'services/catalog/catalog.ts',
     from: 'if (repair.drop.length > 0) await glue.dropPartitions(table, repair.drop)',
     to: 'if (repair.drop.length < 0) await glue.dropPartitions(table, repair.drop)',
+  },
+  {
+    name: 'what a crawl did not add is not added',
+    file: 'services/catalog/catalog.ts',
+    from: 'if (add.length > 0) await glue.addPartitions(table, add)',
+    to: 'if (add.length < 0) await glue.addPartitions(table, add)',
+  },
+  {
+    name: 'a crawl that is not heard of any more is at work for ever',
+    file: 'services/ledger/catalog-state.ts',
+    from: "when: [{ attribute: 'crawlUntil', is: 'absentOrLess', to: now }],",
+    to: "when: [{ attribute: 'crawlUntil', is: 'absent' }],",
+    behind: ['a crawl whose end was not heard is left alone'],
   },
 ]

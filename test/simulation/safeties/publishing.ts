@@ -13,6 +13,7 @@ export const PUBLISHING: Mutation[] = [
     file: 'services/jobs/publish.ts',
     from: "[{ attribute: 'lockOwner', is: 'equal', to: owner }]\n\n/** What one version",
     to: '[]\n\n/** What one version',
+    behind: ['a withdrawal marks what has landed since'],
   },
   {
     name: 'what is copied need not match its ETag',
@@ -61,5 +62,13 @@ export const PUBLISHING: Mutation[] = [
     file: 'services/jobs/publish.ts',
     from: 'set: { processingSeq: head.seq, deliverySeq: head.seq, ...(mark',
     to: 'set: { ...(mark',
+    behind: ['a source that is gone publishes'],
+  },
+  {
+    name: 'a withdrawal marks what has landed since',
+    file: 'services/jobs/publish.ts',
+    from: 'when: [...stillLocked(owner), ...sameSeq]',
+    to: 'when: [...stillLocked(owner)]',
+    behind: ['who has lost the lock tells the ledger all the same'],
   },
 ]

@@ -31,6 +31,7 @@ export const SWEEP: Mutation[] = [
     file: 'services/sweep/sweep.ts',
     from: 'if (age < CRAWL_DOUBT_MS ||',
     to: 'if (age >= 0 || age < CRAWL_DOUBT_MS ||',
+    behind: ['a crawl that is not heard of any more is at work for ever'],
   },
   {
     name: 'a rerun ends before the table is switched',

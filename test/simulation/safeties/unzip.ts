@@ -31,5 +31,19 @@ export const UNZIP: Mutation[] = [
     file: 'services/unzip/unzip.ts',
     from: 'if (lastReceive) await ledger.table.write([{ update: runKey(run), set: given }])',
     to: 'void runKey(run)',
+    behind: ['nobody reads dead letters'],
+  },
+  {
+    name: 'a zip that was withdrawn since it was taken in is extracted',
+    file: 'services/unzip/unzip.ts',
+    from: 'if (head.withdrawnAt !== undefined && (await outdated(deps, run))) {',
+    to: 'if (head.withdrawnAt !== undefined && !head && (await outdated(deps, run))) {',
+    behind: ['a replay brings back what was withdrawn', 'a replayed zip brings back members that were withdrawn'],
+  },
+  {
+    name: 'a replayed zip brings back members that were withdrawn',
+    file: 'services/unzip/unzip.ts',
+    from: 'if (at !== undefined && !landedSince({ landedAt }, at)) return',
+    to: 'if (at !== undefined && !head && !landedSince({ landedAt }, at)) return',
   },
 ]
