@@ -59,14 +59,18 @@ export class People {
     return { text: csv(...rows), rows }
   }
 
-  land(key = pick(this.#random, this.#csvKeys), content = this.content()): string {
+  csvKey = (): string => pick(this.#random, this.#csvKeys)
+  zipKey = (): string => pick(this.#random, this.#zipKeys)
+
+  land(key = this.csvKey(), content = this.content()): string {
     this.#landed++
     const { versionId } = this.world.land(key, content.text)
     this.timeline.add(key, { ...content, isIn: () => this.#isDelivered(key, versionId) })
     return `${key} ${versionId}${content.rows ? '' : content.poisoned ? ' (poison)' : ' (refused)'}`
   }
 
-  async landZip(key = pick(this.#random, this.#zipKeys)): Promise<string> {
+  /** @param broken one of so many is damaged */
+  async landZip(key = this.zipKey(), broken = 5): Promise<string> {
     const members = MEMBERS.filter(() => this.#random(3) > 0)
     if (members.length === 0) members.push('m.csv')
     const contents = new Map(members.map((name) => [memberFolderOf('sales', key) + name, this.content()]))
@@ -75,7 +79,7 @@ export class People {
     const sound = await zipOf(
       Object.fromEntries(members.map((name, i) => [name, { content: texts[i], compress: false }])),
     )
-    const isBroken = this.#random(5) === 0
+    const isBroken = this.#random(broken) === 0
     const before = this.#members.get(key) ?? new Set<string>()
     if (!isBroken) this.#members.set(key, new Set(contents.keys()))
     // Of a version that is superseded unseen, nobody knows what of the one before it would have replaced.
@@ -103,7 +107,7 @@ export class People {
   }
 
   landMember(): string {
-    const zip = pick(this.#random, this.#zipKeys)
+    const zip = this.zipKey()
     const key = memberFolderOf('sales', zip) + pick(this.#random, MEMBERS)
     const inWork = this.#isUnseen(zip)
     const content = this.content()

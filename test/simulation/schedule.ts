@@ -9,6 +9,7 @@ import { Surroundings } from './surroundings.ts'
 import { type Theme, themeOf } from './themes.ts'
 import { MINUTE, SECOND } from './time.ts'
 import { Timeline } from './timeline.ts'
+import { unmended } from './unmended.ts'
 
 /** Of simulated time, in which all must have come to rest. */
 const PATIENCE_MS = 4 * 60 * MINUTE
@@ -19,7 +20,10 @@ export type Played = {
   faults: Map<Fault, number>
   calls: number
   steps: number
+  /** What broke. */
   wrong?: string
+  /** What broke is known, and not mended yet. */
+  known?: string
 }
 
 /** One schedule: what people do, and what goes wrong at which call, all of it from the seed. */
@@ -52,7 +56,9 @@ export class Schedule {
       await this.#heal()
       return this.#played()
     } catch (error) {
-      return { ...this.#played(), wrong: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+      const wrong = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      const known = unmended(this.#world, wrong)
+      return { ...this.#played(), ...(known ? { known } : { wrong }) }
     }
   }
 
@@ -65,8 +71,7 @@ export class Schedule {
   async #act(): Promise<void> {
     for (let left = 3 + this.#random(7); left > 0; left--) {
       await this.#step()
-      const pause = pick(this.#random, [0, 0, SECOND, 20 * SECOND, 2 * MINUTE, 20 * MINUTE])
-      await this.#around.until(() => false, this.#around.now + pause)
+      await this.#pause([0, 0, SECOND, 20 * SECOND, 2 * MINUTE, 20 * MINUTE])
     }
     await this.#quiet()
     this.#check('after all that went wrong')
@@ -123,11 +128,27 @@ export class Schedule {
       replay: () => people.replay(),
       rerun: () => people.rerun(),
       withdraw: () => this.#withdraw(),
+      'land by mistake': () => this.#landByMistake(),
       'change the contract': () => people.changeContract(),
     }
     const name = pick(this.#random, ['land', 'land', 'land', 'land a zip', ...this.#theme.steps, ...Object.keys(steps)])
     this.#steps++
     this.#around.say(`${name}: ${await steps[name]?.()}`)
+  }
+
+  #pause = (lengths: number[]) => this.#around.until(() => false, this.#around.now + pick(this.#random, lengths))
+
+  /** Somebody finds out that the file was the wrong one, and as often as not lands another. */
+  async #landByMistake(): Promise<string> {
+    const people = this.#people
+    const isZip = this.#random(3) > 0
+    const key = isZip ? people.zipKey() : people.csvKey()
+    const land = () => (isZip ? people.landZip(key, 2) : people.land(key))
+    const first = await land()
+    await this.#pause([SECOND, 20 * SECOND, 2 * MINUTE])
+    this.#withdraw(key)
+    await this.#pause([SECOND, 20 * SECOND, 2 * MINUTE])
+    return this.#random(2) === 0 ? first : `${first}, then ${await land()}`
   }
 
   #withdraw(key = this.#people.withdrawable()): string {

@@ -211,7 +211,7 @@ export class Surroundings {
       this.#processes.kill(process)
       return
     }
-    if (this.#faults.strikes('a process is killed at a call', WRITES.test(call) ? 3 : 1)) {
+    if (this.#faults.strikes('a process is killed at a call', WRITES.test(call) ? 5 : 1)) {
       const isAfter = this.#random(2) === 0
       this.say(`  ${process.name}: is killed ${isAfter ? 'after' : 'before'} ${call}`)
       if (isAfter) await turn.perform()

@@ -15,35 +15,37 @@ export type Theme = {
   isOneFile?: boolean
 }
 
+const times = (n: number, step: string): string[] => Array(n).fill(step)
+
 const ANYTHING: Theme = { name: 'anything', steps: [], faults: {} }
 
 const THEMES: Theme[] = [
   {
     name: 'zips',
-    steps: ['land a zip', 'land a zip', 'land a zip', 'land a zip', 'land a zip', 'land a member by itself', 'replay'],
-    faults: { 'a process is killed at a call': 3, 'a zip kills its function': 1 },
+    steps: [...times(5, 'land a zip'), 'land a member by itself', 'replay'],
+    faults: { 'a process is killed at a call': 1, 'a zip kills its function': 1 },
     isOneFile: true,
   },
   {
     name: 'withdrawals',
-    steps: ['withdraw', 'withdraw', 'withdraw', 'withdraw', 'withdraw', 'land a zip', 'replay', 'replay', 'rerun'],
-    faults: { "a person's laptop sleeps for minutes": 3, 'an event comes late': 1 },
+    steps: [...times(4, 'withdraw'), ...times(6, 'land by mistake'), 'land a zip', 'replay', 'replay', 'rerun'],
+    faults: { "a person's laptop sleeps for minutes": 3, 'an event comes late': 1, 'a process is killed at a call': 1 },
     isOneFile: true,
   },
   {
     name: 'one file',
-    steps: ['land', 'land', 'land', 'land', 'land', 'land', 'rerun'],
-    faults: { 'a process is killed at a call': 3, 'S3 refuses one object for hours': 2 },
+    steps: [...times(6, 'land'), 'rerun'],
+    faults: { 'a process is killed at a call': 1, 'S3 refuses one object for hours': 2 },
     isOneFile: true,
   },
   {
     name: 'contract',
     steps: ['change the contract', 'change the contract', 'rerun', 'rerun', 'replay'],
-    faults: { 'a process is killed at a call': 2 },
+    faults: { 'a process is killed at a call': 1 },
   },
   {
     name: 'jobs',
-    steps: ['land', 'land', 'land', 'land'],
+    steps: times(4, 'land'),
     faults: {
       'a job takes longer than its lease': 2,
       "a job's end is not heard": 2,

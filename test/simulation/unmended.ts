@@ -1,0 +1,41 @@
+import { hasEnded } from '../../services/ledger/run.ts'
+import type { World } from '../services/memory/world.ts'
+
+/** Something that the simulation has found and nobody has mended yet. */
+type Known = {
+  name: string
+  /** Names of the sources that have it, as what is wrong would say them. */
+  of: (world: World) => string[]
+}
+
+const heads = (world: World) =>
+  [...world.table.items.values()].filter(({ pk, sk }) => pk.startsWith('SOURCE#') && sk === 'HEAD')
+
+/** A schedule that comes to one of these has shown it, and ends; it does not count as broken. Whoever mends one takes it out here. */
+const UNMENDED: Known[] = [
+  {
+    name: 'a version of which half is in the table is given up, as the next one took its typed rows',
+    of: (world) => {
+      const runs = world.runs()
+      const lists = [...world.table.items.values()].filter(({ sk }) => sk.startsWith('OBJECTS#delivery'))
+      return heads(world).flatMap(({ pk, key, deliveryRun }) => {
+        const listed = lists.filter((list) => list.pk === pk)
+        const left = runs.filter(({ runId, state }) => state === 'superseded' && runId !== deliveryRun)
+        return left.some(({ runId }) => listed.some(({ sk }) => sk.includes(`#${runId}#`))) ? [String(key)] : []
+      })
+    },
+  },
+  {
+    name: 'a published run waits for ever for the one who died with the lock of its source',
+    of: (world) => {
+      const open = new Set(world.runs().flatMap(({ key, state }) => (hasEnded(state) ? [] : key)))
+      return heads(world).flatMap(({ key, lockOwner, lockUntil }) =>
+        lockOwner !== undefined && Number(lockUntil) <= world.clock.ms && open.has(String(key)) ? [String(key)] : [],
+      )
+    },
+  },
+]
+
+/** @returns which of those it is that made this wrong, if one did */
+export const unmended = (world: World, wrong: string): string | undefined =>
+  UNMENDED.find(({ of }) => of(world).some((key) => wrong.includes(key)))?.name
