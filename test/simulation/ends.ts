@@ -11,6 +11,7 @@ const TROUBLE: Fault[] = [
   'a process is killed at a call',
   'a process stalls for minutes',
   "a person's laptop sleeps for minutes",
+  'a function dies three times before it tells what it published',
   'a zip kills its function',
   'S3 refuses one object for hours',
 ]

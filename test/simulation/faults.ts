@@ -12,6 +12,7 @@ export const FAULTS = {
   'a process is killed at a call': 100,
   'a process stalls for minutes': 60,
   "a person's laptop sleeps for minutes": 400,
+  'a function dies three times before it tells what it published': 500,
   'a zip kills its function': 2_000,
   'S3 refuses one object for hours': 200,
   'an event comes twice': 1_500,

@@ -1,6 +1,12 @@
 import { DELIVERY, type Message, PROCESSING, RAW, type World } from '../services/memory/world.ts'
-import type { Faults } from './faults.ts'
+import type { Fault, Faults } from './faults.ts'
 import { pick, type Random } from './random.ts'
+
+/** As visibility timeouts, longer together than any other message is tried. */
+const DEATHS = 3
+/** The calls of an extraction. */
+const READS = ['GetObject', 'UploadPart', 'CompleteMultipartUpload']
+const SILENCED: Fault = 'a function dies three times before it tells what it published'
 
 /** What does not pass by itself, until somebody mends it. */
 export class Lasting {
@@ -9,6 +15,8 @@ export class Lasting {
   readonly #random: Random
   /** Of each version of a zip that was read: the call at which it kills its function, if it does. */
   readonly #deadly = new Map<string, string | undefined>()
+  /** Of each run: how often whoever would tell of what it has published dies before. */
+  readonly #dumb = new Map<string, number>()
   /** Where S3 takes no copy: an object of the delivery zone, or a source's folder of the processing zone. */
   #closed: string | undefined
 
@@ -18,16 +26,23 @@ export class Lasting {
     this.#random = random
   }
 
-  /** Whether a function dies of the zip that it was given, whenever it comes to this call. */
-  kills({ to, ...message }: Message, call: string): boolean {
-    if (to !== 'unzip' || !this.#faults.has('a zip kills its function')) return false
-    const zip = this.#zipOf(message as Message)
+  /** Whether a function dies before it tells the ledger of what it has published of a run. */
+  silences(call: string, about: string): boolean {
+    if (call !== 'TransactWrite' || !this.#faults.has(SILENCED)) return false
+    const [, run] = /"(?:processingRows|deliveredRows)".*?"Key":\{"pk":"[^"]*","sk":"RUN#(\w+)"/.exec(about) ?? []
+    if (run === undefined) return false
+    const left = this.#dumb.get(run) ?? (this.#faults.strikes(SILENCED) ? DEATHS : 0)
+    this.#dumb.set(run, Math.max(0, left - 1))
+    return left > 0
+  }
+
+  /** Whether a function dies of the zip that it was given, whenever it has made this call. */
+  kills(message: Message, call: string): boolean {
+    if (message.to !== 'unzip' || !this.#faults.has('a zip kills its function')) return false
+    const zip = this.#zipOf(message)
     if (!this.#deadly.has(zip)) {
       const isDeadly = this.#faults.strikes('a zip kills its function')
-      this.#deadly.set(
-        zip,
-        isDeadly ? pick(this.#random, ['GetObject', 'UploadPart', 'CompleteMultipartUpload']) : undefined,
-      )
+      this.#deadly.set(zip, isDeadly ? pick(this.#random, READS) : undefined)
     }
     return this.#deadly.get(zip) === call
   }

@@ -211,6 +211,11 @@ export class Surroundings {
       this.#processes.kill(process)
       return
     }
+    if (this.#lasting.silences(call, turn.about)) {
+      this.say(`  ${process.name}: dies before it tells what it published`)
+      this.#processes.kill(process)
+      return
+    }
     if (this.#faults.strikes('a process is killed at a call', WRITES.test(call) ? 5 : 1)) {
       const isAfter = this.#random(2) === 0
       this.say(`  ${process.name}: is killed ${isAfter ? 'after' : 'before'} ${call}`)

@@ -49,6 +49,7 @@ const THEMES: Theme[] = [
     faults: {
       'a job takes longer than its lease': 2,
       "a job's end is not heard": 2,
+      'a function dies three times before it tells what it published': 1,
       'Glue has one slot, and frees it late': 1,
     },
   },

@@ -13,6 +13,7 @@ const HELD_ON: Fault[] = [
   ...START_UNKNOWN,
   'a process is killed at a call',
   'a process stalls for minutes',
+  'a function dies three times before it tells what it published',
   'a zip kills its function',
   'S3 refuses one object for hours',
 ]

@@ -32,6 +32,7 @@ export const PUBLISHING: Mutation[] = [
     file: 'services/jobs/publish.ts',
     from: 'if (current.versionId !== run.versionId) return',
     to: 'if (current.versionId === undefined) return',
+    behind: ['not the last registered run wins, but the last that publishes'],
   },
   {
     name: 'a source that is gone publishes',
