@@ -37,6 +37,7 @@ export function ends(world: World, people: People, faults: Faults, isLast: boole
   return [
     ...numbers(runs),
     ...runs.flatMap((run) => causeless(world, faults, run)),
+    ...runs.flatMap(tooEarly),
     ...(UNTOLD.some((fault) => faults.struck.has(fault)) ? [] : runs.flatMap(takenBack)),
     ...(isLast ? extracted(runs, people) : []),
   ]
@@ -69,6 +70,12 @@ function causeless(world: World, faults: Faults, run: Run): string[] {
 
 const isDeadly = (world: World, { key, versionId }: Run) =>
   world.objects.read(RAW, key, versionId)?.body.includes('POISON') ?? false
+
+/** Partition fails nothing of which convert has yet to tell: its word would come over the failure. */
+function tooEarly(run: Run): string[] {
+  const isEarly = run.state === 'failed' && run.problem?.code.startsWith('partition_') && run.accepted === undefined
+  return isEarly ? [`${nameOf(run)} has failed before it was converted: ${run.problem?.message}`] : []
+}
 
 /** What a stage has told the ledger is not taken back by that stage. */
 function takenBack(run: Run): string[] {
