@@ -2,6 +2,7 @@ import type { Run } from '../../services/ledger/run.ts'
 import { RAW, type World } from '../services/memory/world.ts'
 import type { Fault, Faults } from './faults.ts'
 import type { People } from './people.ts'
+import { TAKES_BACK } from './unmended.ts'
 
 /** What keeps a function from its work, now and then or for hours. */
 const TROUBLE: Fault[] = [
@@ -23,8 +24,6 @@ const CAUSES: [RegExp, Fault[]][] = [
   [/^imbalance$/, ['a job lies about its rows']],
   [/^object_changed$/, ['someone overwrites what a job staged']],
 ]
-/** After these, who told the ledger may not know that it was told. */
-const UNTOLD: Fault[] = ['the answer to a call is lost', 'a call is sent twice']
 /** The stages in their order, by what a run has from each when it has told the ledger. */
 const TOLD = [
   ['convert', 'processingRows'],
@@ -38,7 +37,7 @@ export function ends(world: World, people: People, faults: Faults, isLast: boole
     ...numbers(runs),
     ...runs.flatMap((run) => causeless(world, faults, run)),
     ...runs.flatMap(tooEarly),
-    ...(UNTOLD.some((fault) => faults.struck.has(fault)) ? [] : runs.flatMap(takenBack)),
+    ...(TAKES_BACK.some((fault) => faults.struck.has(fault)) ? [] : runs.flatMap(takenBack)),
     ...(isLast ? extracted(runs, people) : []),
   ]
 }

@@ -118,8 +118,8 @@ export class People {
     return `${key} ${versionId}${inWork ? ' (while its zip is in work)' : ''}`
   }
 
-  replay(): string {
-    return this.world.replay(pick(this.#random, STAGES))
+  replay(stage = pick(this.#random, STAGES)): string {
+    return this.world.replay(stage)
   }
 
   async rerun(): Promise<string> {

@@ -126,6 +126,7 @@ export class Schedule {
       'land a zip': () => people.landZip(),
       'land a member by itself': () => people.landMember(),
       replay: () => people.replay(),
+      'replay the zips': () => people.replay('unzip'),
       rerun: () => people.rerun(),
       withdraw: () => this.#withdraw(),
       'land by mistake': () => this.#landByMistake(),

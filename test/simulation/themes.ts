@@ -28,7 +28,13 @@ const THEMES: Theme[] = [
   },
   {
     name: 'withdrawals',
-    steps: [...times(4, 'withdraw'), ...times(6, 'land by mistake'), 'land a zip', 'replay', 'replay', 'rerun'],
+    steps: [
+      ...times(4, 'withdraw'),
+      ...times(6, 'land by mistake'),
+      'land a zip',
+      ...times(3, 'replay the zips'),
+      'rerun',
+    ],
     faults: { "a person's laptop sleeps for minutes": 3, 'an event comes late': 1, 'a process is killed at a call': 1 },
     isOneFile: true,
   },

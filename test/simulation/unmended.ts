@@ -1,5 +1,6 @@
 import { hasEnded } from '../../services/ledger/run.ts'
 import type { World } from '../services/memory/world.ts'
+import type { Fault } from './faults.ts'
 
 /** Something that the simulation has found and nobody has mended yet. */
 type Known = {
@@ -35,6 +36,15 @@ const UNMENDED: Known[] = [
     },
   },
 ]
+
+/** After these, convert fails a run at its last attempt that it has just told the ledger to be converted. */
+export const TAKES_BACK: Fault[] = [
+  'a call is refused: throttled, a conflict, 5xx',
+  'the answer to a call is lost',
+  'a call is sent twice',
+]
+/** After these, dispatch lets its slot go though its job has been started, and another job does the same. */
+export const STARTS_TWICE: Fault[] = ['a call is refused: throttled, a conflict, 5xx']
 
 /** @returns which of those it is that made this wrong, if one did */
 export const unmended = (world: World, wrong: string): string | undefined =>

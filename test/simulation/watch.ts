@@ -1,15 +1,13 @@
 import { queuePk, slotKey } from '../../services/ledger/queue.ts'
 import type { World } from '../services/memory/world.ts'
 import type { Fault, Faults } from './faults.ts'
+import { STARTS_TWICE } from './unmended.ts'
 
 /** After these, a job may be at work of which its dispatcher does not know. */
-const START_UNKNOWN: Fault[] = [
-  'the answer to a call is lost',
-  'a call is sent twice',
-  'a call is refused: throttled, a conflict, 5xx',
-]
+const START_UNKNOWN: Fault[] = ['the answer to a call is lost', 'a call is sent twice']
 /** After these, what someone held stays held until its lease is over. */
 const HELD_ON: Fault[] = [
+  'a call is refused: throttled, a conflict, 5xx',
   ...START_UNKNOWN,
   'a process is killed at a call',
   'a process stalls for minutes',
@@ -38,7 +36,7 @@ export class Watch {
 
   /** Jobs that have been started. */
   begun(ids: string[]): void {
-    if (ids.length === 0 || !this.#isFree(START_UNKNOWN)) return
+    if (ids.length === 0 || !this.#isFree([...START_UNKNOWN, ...STARTS_TWICE])) return
     const { running } = this.#world.glue
     for (const stage of STAGES) {
       const atWork = running.filter(({ job }) => job === stage)
