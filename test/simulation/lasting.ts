@@ -4,8 +4,8 @@ import { pick, type Random } from './random.ts'
 
 /** As visibility timeouts, longer together than any other message is tried. */
 const DEATHS = 3
-/** The calls of an extraction. */
-const READS = ['GetObject', 'UploadPart', 'CompleteMultipartUpload']
+/** Calls of an extraction, the last of which shows a member. */
+const READS = ['GetObject', 'UploadPart', 'CompleteMultipartUpload', 'CompleteMultipartUpload']
 const SILENCED: Fault = 'a function dies three times before it tells what it published'
 
 /** What does not pass by itself, until somebody mends it. */

@@ -12,7 +12,7 @@ import { Timeline } from './timeline.ts'
 import { unmended } from './unmended.ts'
 
 /** Of simulated time, in which all must have come to rest. */
-const PATIENCE_MS = 4 * 60 * MINUTE
+const PATIENCE_MS = 6 * 60 * MINUTE
 
 export type Played = {
   seed: number

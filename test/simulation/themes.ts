@@ -23,7 +23,7 @@ const THEMES: Theme[] = [
   {
     name: 'zips',
     steps: [...times(5, 'land a zip'), 'land a member by itself', 'replay'],
-    faults: { 'a process is killed at a call': 1, 'a zip kills its function': 1 },
+    faults: { 'a process is killed at a call': 1, 'a zip kills its function': 2 },
     isOneFile: true,
   },
   {

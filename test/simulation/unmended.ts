@@ -12,6 +12,9 @@ type Known = {
 const heads = (world: World) =>
   [...world.table.items.values()].filter(({ pk, sk }) => pk.startsWith('SOURCE#') && sk === 'HEAD')
 
+/** As dispatch says of what is queued for partition. */
+const TAKEN = 'What partition would read is gone'
+
 /** A schedule that comes to one of these has shown it, and ends; it does not count as broken. Whoever mends one takes it out here. */
 const UNMENDED: Known[] = [
   {
@@ -21,7 +24,7 @@ const UNMENDED: Known[] = [
       const lists = [...world.table.items.values()].filter(({ sk }) => sk.startsWith('OBJECTS#delivery'))
       return heads(world).flatMap(({ pk, key, deliveryRun }) => {
         const listed = lists.filter((list) => list.pk === pk)
-        const left = runs.filter(({ runId, state }) => state === 'superseded' && runId !== deliveryRun)
+        const left = runs.filter(({ runId, problem }) => problem?.message.startsWith(TAKEN) && runId !== deliveryRun)
         return left.some(({ runId }) => listed.some(({ sk }) => sk.includes(`#${runId}#`))) ? [String(key)] : []
       })
     },
