@@ -1,5 +1,6 @@
 import { TryAgain } from '../../services/lambda/errors.ts'
 import type { Random } from './random.ts'
+import type { Theme } from './themes.ts'
 
 const THROUGHOUT = 10_000
 
@@ -11,6 +12,9 @@ export const FAULTS = {
   'a process is killed at a call': 100,
   'a process stalls for minutes': 60,
   "a person's laptop sleeps for minutes": 400,
+  'a function dies three times before it tells what it published': 500,
+  'a zip kills its function': 2_000,
+  'S3 refuses one object for hours': 200,
   'an event comes twice': 1_500,
   'an event comes late': 2_000,
   'an event comes hours later again': 300,
@@ -37,19 +41,23 @@ export class Faults {
   readonly struck = new Map<Fault, number>()
   readonly of: Set<Fault>
   readonly #random: Random
+  readonly #theme: Theme['faults']
   /** None strikes any more. */
   over = false
 
-  /** A schedule has a few of them, that one does not hide another. */
-  constructor(random: Random) {
+  /** A schedule has a few of them, that one does not hide another; and those of its theme. */
+  constructor(random: Random, theme: Theme) {
     this.#random = random
+    this.#theme = theme.faults
     const share = [0, 2, 4, 7][random(4)] ?? 0
-    this.of = new Set(ALL_FAULTS.filter(() => random(10) < share))
+    this.of = new Set(ALL_FAULTS.filter((fault) => random(10) < share || theme.faults[fault] !== undefined))
     for (const fault of this.of) if (FAULTS[fault] === THROUGHOUT) this.struck.set(fault, 1)
   }
 
-  strikes(fault: Fault): boolean {
-    if (this.over || !this.of.has(fault) || this.#random(10_000) >= FAULTS[fault]) return false
+  /** @param times as often as it does elsewhere */
+  strikes(fault: Fault, times = 1): boolean {
+    const rate = FAULTS[fault] * (this.#theme[fault] ?? 1) * times
+    if (!this.has(fault) || this.#random(10_000) >= rate) return false
     this.struck.set(fault, (this.struck.get(fault) ?? 0) + 1)
     return true
   }
@@ -81,6 +89,9 @@ export function errorOf(call: string, random: Random): Error {
     passing.push(new TryAgain('glue_busy', `Glue would not ${call} now: ThrottlingException.`))
   return passing[random(passing.length)] as Error
 }
+
+/** As S3 says that somebody may not. */
+export const denied = (): Error => aws('AccessDenied', 403)
 
 /** It says of one object less that it made it, or of one row more that it read it. */
 export function lying<R extends { rowsIn: number; parts: unknown[] }>(report: R): R {

@@ -1,20 +1,22 @@
-import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 import { count, table } from '../../services/cli/format.ts'
 import { liveLine } from '../../services/cli/live-line.ts'
 import { ALL_FAULTS } from './faults.ts'
-import { MUTATIONS } from './mutations.ts'
-import { Schedule } from './schedule.ts'
+import { mutate } from './mutate.ts'
+import { MUTATIONS, type Mutation, mutationOf } from './mutations.ts'
+import { type Noticed, notice } from './notice.ts'
+import { keep, lineOf } from './noticed-table.ts'
 import { type Simulated, simulate } from './simulate.ts'
 
 const USAGE = `npm run simulate -- [--schedules N] [--seed S] [--json]
 npm run simulate -- --seed S --replay       tells the story of one schedule, call by call
-npm run simulate -- --mutations [--schedules N] [--write]
+npm run simulate -- --mutations [--schedules N] [--write | --off NAME]
 
 Runs the real stages, ledger, dispatch, settle and sweep over services in memory, call by call, in an order and with faults that
 follow from the seed, and checks all promises after each schedule. --mutations switches off one safety after the other, and says
-by which schedule that is noticed; --write keeps the table in test/simulation/MUTATIONS.md.
+by which schedule that is noticed; --write keeps the table in test/simulation/MUTATIONS.md. --off NAME, once or more, switches off
+these: with --mutations no others are tried, else all that is played is played without them.
 
 Exit codes: 0 all promises held (--mutations: each was noticed), 1 one was broken (was not), 2 wrong use.`
 
@@ -27,6 +29,7 @@ const { values } = (() => {
         replay: { type: 'boolean', default: false },
         mutations: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
+        off: { type: 'string', multiple: true, default: [] },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -40,6 +43,12 @@ const [schedules, seed] = [Number(values.schedules), Number(values.seed)]
 if (values.help || !Number.isSafeInteger(schedules) || schedules < 1 || !Number.isSafeInteger(seed) || seed < 0) {
   process.stderr.write(`${USAGE}\n`)
   process.exit(values.help ? 0 : 2)
+}
+
+const unknown = values.off.find((name) => !MUTATIONS.some((each) => each.name === name))
+if (unknown !== undefined) {
+  process.stderr.write(`No safety is called "${unknown}". They are: ${MUTATIONS.map(({ name }) => name).join('; ')}\n`)
+  process.exit(2)
 }
 
 const stop = new AbortController()
@@ -57,8 +66,10 @@ try {
 }
 
 async function replay(): Promise<number> {
-  const { story, wrong } = await new Schedule(seed, true).play()
-  say([`Seed ${seed}:`, ...story, wrong ?? 'All promises held.'].join('\n'))
+  mutate(values.off)
+  const { Schedule } = await import('./schedule.ts')
+  const { story, wrong, known } = await new Schedule(seed, true).play()
+  say([`Seed ${seed}:`, ...story, wrong ?? known ?? 'All promises held.'].join('\n'))
   return wrong === undefined ? 0 : 1
 }
 
@@ -66,67 +77,54 @@ async function many(): Promise<number> {
   const simulated = await simulate({
     schedules,
     seed,
+    off: values.off,
     workers: availableParallelism(),
     onProgress: (done) => line.show(`${count(done)} of ${count(schedules)} schedules`),
     signal: stop.signal,
   })
   line.end()
-  const { broken, struck, ...counts } = simulated
-  if (values.json) say(JSON.stringify({ ...counts, seed, struck: Object.fromEntries(struck), broken }, null, 2))
+  const { broken, struck, known, ...counts } = simulated
+  if (values.json)
+    say(
+      JSON.stringify(
+        { ...counts, seed, struck: Object.fromEntries(struck), known: Object.fromEntries(known), broken },
+        null,
+        2,
+      ),
+    )
   else say(words(simulated))
   return broken ? 1 : 0
 }
 
-function words({ schedules: played, calls, steps, struck, broken }: Simulated): string {
+function words({ schedules: played, calls, steps, struck, known, broken }: Simulated): string {
   const rows = ALL_FAULTS.map((fault) => [fault, count(struck.get(fault) ?? 0)])
   const faults = table([['fault', 'struck'], ...rows])
   const sums = `${count(played)} schedules from seed ${seed}: ${count(steps)} things that people did, ${count(calls)} calls.`
   const end = broken
     ? `Seed ${broken.seed} broke a promise. ${broken.wrong}\nIts story: npm run simulate -- --seed ${broken.seed} --replay`
     : 'All promises held.'
-  return `${faults}\n\n${sums}\n${end}`
+  const left = [...known].map(
+    ([name, seeds]) => `Known, and not mended: ${name} (${seeds.length}, first ${seeds[0]}).\n`,
+  )
+  return `${faults}\n\n${sums}\n${left.join('')}${end}`
 }
 
 async function mutations(): Promise<number> {
-  const rows: string[][] = []
-  for (const [i, { name, file }] of MUTATIONS.entries()) {
-    line.show(`${i} of ${MUTATIONS.length} mutations: ${name}`)
-    const { broken, schedules: played } = await simulate({
-      schedules,
-      seed,
-      mutation: name,
-      workers: availableParallelism(),
-      signal: stop.signal,
-    })
-    const what =
-      broken?.wrong
-        .split('\n')
-        .find((line, i) => i > 0 && line.trim() !== '')
-        ?.slice(0, 160) ?? `not noticed in ${played} schedules`
-    rows.push([name, file, broken ? String(broken.seed) : '-', what])
+  const rows: [Mutation, Noticed | undefined][] = []
+  const tried = values.off.length > 0 ? values.off.map(mutationOf) : MUTATIONS
+  for (const [i, mutation] of tried.entries()) {
+    line.show(`${i} of ${tried.length} mutations: ${mutation.name}`)
+    const how = { schedules, seed, workers: availableParallelism(), signal: stop.signal }
+    rows.push([mutation, await notice(mutation, how)])
   }
   line.end()
-  const missed = rows.filter(([, , by]) => by === '-')
-  say(
-    values.json
-      ? JSON.stringify(rows, null, 2)
-      : table([['safety that is off', 'file', 'seed', 'what broke'], ...rows]),
+  const cells = rows.map(([{ name, file }, noticed]) =>
+    noticed
+      ? [name, file, String(noticed.seed), noticed.offToo.join('; '), lineOf(noticed.wrong)]
+      : [name, file, '-', '', 'not noticed'],
   )
-  if (values.write) await keep(rows)
-  return missed.length > 0 ? 1 : 0
-}
-
-async function keep(rows: string[][]): Promise<void> {
-  const place = new URL('MUTATIONS.md', import.meta.url)
-  const before = await readFile(place, 'utf8').catch(() => '')
-  const lines = rows.map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
-  const text = `# Safeties, each switched off
-
-Made by \`npm run simulate -- --mutations --schedules ${schedules} --write\`: one place of the real code is changed as it is loaded (\`mutations.ts\`), and schedules are played from seed ${seed} on until a promise breaks. A test plays these seeds again. What none of them noticed has no seed: another safety stands behind it, or what it is for is too rare.
-
-| safety that is off | file | noticed by seed | what broke |
-| --- | --- | --- | --- |
-${lines.join('\n')}
-`
-  if (text !== before) await writeFile(place, text)
+  const heading = ['safety that is off', 'file', 'seed', 'off as well', 'what broke']
+  say(values.json ? JSON.stringify(cells, null, 2) : table([heading, ...cells]))
+  if (values.write && values.off.length === 0) await keep(rows, schedules, seed)
+  return rows.every(([, noticed]) => noticed) ? 0 : 1
 }

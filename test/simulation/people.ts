@@ -12,7 +12,7 @@ import { zipOf } from '../services/unzip/zips.ts'
 import { pick, type Random } from './random.ts'
 import type { Timeline } from './timeline.ts'
 
-export const CSV_KEYS = ['data/sales/a.csv', 'data/sales/b.csv', 'data/sales/c.csv']
+const CSV_KEYS = ['data/sales/a.csv', 'data/sales/b.csv', 'data/sales/c.csv']
 const ZIP_KEYS = ['landing/sales/y.zip', 'landing/sales/z.zip']
 const MEMBERS = ['m.csv', 'n.csv']
 const COUNTRIES = ['Chad', 'Peru', 'Togo']
@@ -27,14 +27,22 @@ export class People {
   readonly #random: Random
   /** Members of the good version of each zip that landed last, by the zip's key. */
   readonly #members = new Map<string, Set<string>>()
+  /** Of each zip the version that landed last, if it is sound and nobody wanted to have it out. */
+  readonly newestZips = new Map<string, string>()
   version = 1
   /** Withdrawals that broke off. */
   readonly brokenOff = new Set<string>()
   #row = 0
   #landed = 0
 
-  constructor(world: World, timeline: Timeline, random: Random) {
+  /** That they land. */
+  readonly #csvKeys: string[]
+  readonly #zipKeys: string[]
+
+  constructor(world: World, timeline: Timeline, random: Random, isOneFile = false) {
     this.world = world
+    this.#csvKeys = isOneFile ? CSV_KEYS.slice(0, 1) : CSV_KEYS
+    this.#zipKeys = isOneFile ? ZIP_KEYS.slice(0, 1) : ZIP_KEYS
     this.timeline = timeline
     this.#random = random
   }
@@ -51,14 +59,18 @@ export class People {
     return { text: csv(...rows), rows }
   }
 
-  land(key: string, content = this.content()): string {
+  csvKey = (): string => pick(this.#random, this.#csvKeys)
+  zipKey = (): string => pick(this.#random, this.#zipKeys)
+
+  land(key = this.csvKey(), content = this.content()): string {
     this.#landed++
     const { versionId } = this.world.land(key, content.text)
     this.timeline.add(key, { ...content, isIn: () => this.#isDelivered(key, versionId) })
     return `${key} ${versionId}${content.rows ? '' : content.poisoned ? ' (poison)' : ' (refused)'}`
   }
 
-  async landZip(key = pick(this.#random, ZIP_KEYS)): Promise<string> {
+  /** @param broken one of so many is damaged */
+  async landZip(key = this.zipKey(), broken = 5): Promise<string> {
     const members = MEMBERS.filter(() => this.#random(3) > 0)
     if (members.length === 0) members.push('m.csv')
     const contents = new Map(members.map((name) => [memberFolderOf('sales', key) + name, this.content()]))
@@ -67,7 +79,7 @@ export class People {
     const sound = await zipOf(
       Object.fromEntries(members.map((name, i) => [name, { content: texts[i], compress: false }])),
     )
-    const isBroken = this.#random(5) === 0
+    const isBroken = this.#random(broken) === 0
     const before = this.#members.get(key) ?? new Set<string>()
     if (!isBroken) this.#members.set(key, new Set(contents.keys()))
     // Of a version that is superseded unseen, nobody knows what of the one before it would have replaced.
@@ -76,19 +88,26 @@ export class People {
     // S3 dates to the second, which is all that tells two zips of one key apart where an event is lost.
     this.world.clock.advance(1_000)
     const { versionId } = this.world.land(key, isBroken ? withWrongCrc(sound) : sound)
+    if (isBroken) this.newestZips.delete(key)
+    else this.newestZips.set(key, versionId)
     const isExtracted = () => this.#zipState(key, versionId) === 'extracted'
     if (isBroken) for (const member of this.familyOf(key)) this.timeline.add(member, { rows: null, isIn: () => true })
     else
       for (const member of new Set([...before, ...contents.keys()])) {
         const content = contents.get(member)
-        if (!content) this.timeline.add(member, { rows: [], isIn: isExtracted, orBefore: inWork })
-        else this.timeline.add(member, { ...content, isIn: () => isExtracted() && this.#isCurrentDelivered(member) })
+        if (!content) this.timeline.add(member, { rows: [], isIn: isExtracted, orBefore: inWork, byZip: 'lacking' })
+        else
+          this.timeline.add(member, {
+            ...content,
+            byZip: 'member',
+            isIn: () => isExtracted() && this.#isCurrentDelivered(member),
+          })
       }
     return `${key} ${versionId}: ${members}${isBroken ? ' (broken)' : ''}`
   }
 
   landMember(): string {
-    const zip = pick(this.#random, ZIP_KEYS)
+    const zip = this.zipKey()
     const key = memberFolderOf('sales', zip) + pick(this.#random, MEMBERS)
     const inWork = this.#isUnseen(zip)
     const content = this.content()
@@ -99,8 +118,8 @@ export class People {
     return `${key} ${versionId}${inWork ? ' (while its zip is in work)' : ''}`
   }
 
-  replay(): string {
-    return this.world.replay(pick(this.#random, STAGES))
+  replay(stage = pick(this.#random, STAGES)): string {
+    return this.world.replay(stage)
   }
 
   async rerun(): Promise<string> {
@@ -136,6 +155,7 @@ export class People {
       const taken = await takeOut(world.deps, asked.sources, zones)
       await tellCatalog(world.deps.ledger, 'sales')
       if (taken.every(({ outcome }) => outcome === 'withdrawn' || outcome === 'landed_again')) {
+        this.newestZips.delete(key)
         // Of a zip that nobody could extract, a redriven message brings back what was withdrawn of it meanwhile.
         const zip = ZIP_KEYS.find((each) => key.startsWith(memberFolderOf('sales', each)))
         const mayComeBack = zip !== undefined && this.#isUnseen(zip)
@@ -157,6 +177,7 @@ export class People {
   /** It broke off: some of it may be out, until it is done again. */
   brokeOff(key: string): void {
     this.brokenOff.add(key)
+    this.newestZips.delete(key)
     this.#out(this.familyOf(key), true)
   }
 

@@ -1,8 +1,10 @@
 import { deliveryPrefix, physicalTable } from '../../schemas/locations.ts'
-import { parseDeliveryKey } from '../../services/ledger/ids.ts'
+import { memberFolderOf, parseDeliveryKey } from '../../services/ledger/ids.ts'
 import type { Run } from '../../services/ledger/run.ts'
 import { rowsOf } from '../services/memory/engine.ts'
 import { DELIVERY, PROCESSING, RAW, type World } from '../services/memory/world.ts'
+import { ends } from './ends.ts'
+import type { Faults } from './faults.ts'
 import { notTold } from './model.ts'
 import type { People } from './people.ts'
 
@@ -10,10 +12,11 @@ import type { People } from './people.ts'
  * What does not hold of the promises when all is at rest, in words.
  * @param isLast nothing is left to mend: then people see the contract's version and nothing is in a DLQ
  */
-export function broken(world: World, people: People, isLast: boolean): string[] {
+export function broken(world: World, people: People, faults: Faults, isLast: boolean): string[] {
   return [
     ...table(world, people, isLast),
     ...landed(world, isLast),
+    ...ends(world, people, faults, isLast),
     ...books(world),
     ...zones(world, people, isLast),
     ...catalog(world, people, isLast),
@@ -91,6 +94,12 @@ function books(world: World): string[] {
 /** Another run of the same version may have taken its typed rows, and failed before it could put its own in their place. */
 const HALF = /^(partition_unfinished|convert_not_published)$/
 
+/** Whether a failed run may have left a source half-way: one of its own, or one of the zip that takes it out. */
+const isLeft = ({ key, kind, dataset, state, problem }: Run, source: string) =>
+  kind === 'csv'
+    ? key === source && HALF.test(problem?.code ?? '')
+    : state === 'failed' && source.startsWith(memberFolderOf(dataset, key))
+
 /** Of each source the delivery zone has the rows of the run that the ledger names, and of no other. */
 function zones(world: World, people: People, isLast: boolean): string[] {
   const wrong: string[] = []
@@ -109,7 +118,7 @@ function zones(world: World, people: People, isLast: boolean): string[] {
     found.delete(String(sourceId))
     if (Number(lockUntil ?? 0) > world.clock.ms) wrong.push(`${key} is locked`)
     // What could not be finished, and has failed so, is made good by a rerun.
-    const isHalf = !isLast && [...runs.values()].some((each) => each.key === key && HALF.test(each.problem?.code ?? ''))
+    const isHalf = !isLast && [...runs.values()].some((each) => isLeft(each, String(key)))
     if (isHalf || halfOut.includes(String(key))) continue
     const wanted = deliveryRun && deliveryVersion === (world.contract.version ?? 1) ? (run?.accepted ?? 0) : 0
     if (rows !== wanted)
@@ -130,7 +139,9 @@ function zones(world: World, people: People, isLast: boolean): string[] {
 
 function catalog(world: World, people: People, isLast: boolean): string[] {
   // What broke off half-way has told nobody: until it is done again, the hourly look at the catalog finds what it left.
-  const isHalf = people.brokenOff.size > 0 || world.runs().some(({ problem }) => HALF.test(problem?.code ?? ''))
+  const runs = world.runs()
+  const isZip = runs.some(({ kind, state }) => kind === 'zip' && state === 'failed')
+  const isHalf = people.brokenOff.size > 0 || isZip || runs.some(({ problem }) => HALF.test(problem?.code ?? ''))
   if (isHalf && !isLast) return []
 
   const prefix = deliveryPrefix(world.contract)

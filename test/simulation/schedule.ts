@@ -2,14 +2,17 @@ import { hasEnded } from '../../services/ledger/run.ts'
 import { seeded } from '../generator/random.ts'
 import type { World } from '../services/memory/world.ts'
 import { type Fault, Faults } from './faults.ts'
-import { CSV_KEYS, People } from './people.ts'
+import { People } from './people.ts'
 import { broken, isBehind, unheard } from './promises.ts'
 import { pick, type Random } from './random.ts'
-import { MINUTE, SECOND, Surroundings } from './surroundings.ts'
+import { Surroundings } from './surroundings.ts'
+import { type Theme, themeOf } from './themes.ts'
+import { MINUTE, SECOND } from './time.ts'
 import { Timeline } from './timeline.ts'
+import { unmended } from './unmended.ts'
 
 /** Of simulated time, in which all must have come to rest. */
-const PATIENCE_MS = 4 * 60 * MINUTE
+const PATIENCE_MS = 6 * 60 * MINUTE
 
 export type Played = {
   seed: number
@@ -17,13 +20,17 @@ export type Played = {
   faults: Map<Fault, number>
   calls: number
   steps: number
+  /** What broke. */
   wrong?: string
+  /** What broke is known, and not mended yet. */
+  known?: string
 }
 
 /** One schedule: what people do, and what goes wrong at which call, all of it from the seed. */
 export class Schedule {
   readonly seed: number
   readonly #random: Random
+  readonly #theme: Theme
   readonly #faults: Faults
   readonly #around: Surroundings
   readonly #world: World
@@ -35,10 +42,12 @@ export class Schedule {
   constructor(seed: number, isTold = false) {
     this.seed = seed
     this.#random = seeded(seed)
-    this.#faults = new Faults(this.#random)
+    this.#theme = themeOf(this.#random)
+    this.#faults = new Faults(this.#random, this.#theme)
     this.#around = new Surroundings(this.#random, this.#faults, (key) => this.#people.brokeOff(key), isTold)
     this.#world = this.#around.world
-    this.#people = new People(this.#world, this.#timeline, this.#random)
+    this.#people = new People(this.#world, this.#timeline, this.#random, this.#theme.isOneFile)
+    this.#around.say(`It is about ${this.#theme.name}`)
   }
 
   async play(): Promise<Played> {
@@ -47,7 +56,9 @@ export class Schedule {
       await this.#heal()
       return this.#played()
     } catch (error) {
-      return { ...this.#played(), wrong: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+      const wrong = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      const known = unmended(this.#world, wrong)
+      return { ...this.#played(), ...(known ? { known } : { wrong }) }
     }
   }
 
@@ -60,8 +71,7 @@ export class Schedule {
   async #act(): Promise<void> {
     for (let left = 3 + this.#random(7); left > 0; left--) {
       await this.#step()
-      const pause = pick(this.#random, [0, 0, SECOND, 20 * SECOND, 2 * MINUTE, 20 * MINUTE])
-      await this.#around.until(() => false, this.#around.now + pause)
+      await this.#pause([0, 0, SECOND, 20 * SECOND, 2 * MINUTE, 20 * MINUTE])
     }
     await this.#quiet()
     this.#check('after all that went wrong')
@@ -105,24 +115,41 @@ export class Schedule {
   }
 
   #check(when: string, isLast = false): void {
-    const wrong = broken(this.#world, this.#people, isLast)
+    const wrong = [...broken(this.#world, this.#people, this.#faults, isLast), ...this.#around.watch.wrong]
     if (wrong.length > 0) throw new Error(`${when}:\n${wrong.join('\n')}`)
   }
 
   async #step(): Promise<void> {
     const people = this.#people
     const steps: Record<string, () => string | Promise<string>> = {
-      land: () => people.land(pick(this.#random, CSV_KEYS)),
+      land: () => people.land(),
       'land a zip': () => people.landZip(),
       'land a member by itself': () => people.landMember(),
       replay: () => people.replay(),
+      'replay the zips': () => people.replay('unzip'),
       rerun: () => people.rerun(),
       withdraw: () => this.#withdraw(),
+      'land by mistake': () => this.#landByMistake(),
       'change the contract': () => people.changeContract(),
     }
-    const name = pick(this.#random, ['land', 'land', 'land', 'land a zip', ...Object.keys(steps)])
+    const name = pick(this.#random, ['land', 'land', 'land', 'land a zip', ...this.#theme.steps, ...Object.keys(steps)])
     this.#steps++
     this.#around.say(`${name}: ${await steps[name]?.()}`)
+  }
+
+  #pause = (lengths: number[]) => this.#around.until(() => false, this.#around.now + pick(this.#random, lengths))
+
+  /** Somebody finds out that the file was the wrong one, and as often as not lands another. */
+  async #landByMistake(): Promise<string> {
+    const people = this.#people
+    const isZip = this.#random(3) > 0
+    const key = isZip ? people.zipKey() : people.csvKey()
+    const land = () => (isZip ? people.landZip(key, 2) : people.land(key))
+    const first = await land()
+    await this.#pause([SECOND, 20 * SECOND, 2 * MINUTE])
+    this.#withdraw(key)
+    await this.#pause([SECOND, 20 * SECOND, 2 * MINUTE])
+    return this.#random(2) === 0 ? first : `${first}, then ${await land()}`
   }
 
   #withdraw(key = this.#people.withdrawable()): string {

@@ -12,6 +12,8 @@ export type Simulated = {
   steps: number
   /** What struck, and how often. */
   struck: Map<string, number>
+  /** Seeds of schedules that came to what is known and not mended yet, by its name. */
+  known: Map<string, number[]>
   /** Of the lowest seed that broke a promise. */
   broken?: { seed: number; wrong: string }
 }
@@ -20,8 +22,8 @@ export type Simulation = {
   schedules: number
   /** The first. */
   seed: number
-  /** A safety that is switched off, by its name. */
-  mutation?: string
+  /** Safeties that are switched off, by their names. @default none */
+  off?: string[]
   workers?: number
   onProgress?: (done: number) => void
   signal?: AbortSignal
@@ -31,12 +33,12 @@ export type Simulation = {
 export async function simulate({
   schedules,
   seed,
-  mutation,
+  off = [],
   workers = 1,
   onProgress,
   signal,
 }: Simulation): Promise<Simulated> {
-  const total: Simulated = { schedules: 0, calls: 0, steps: 0, struck: new Map() }
+  const total: Simulated = { schedules: 0, calls: 0, steps: 0, struck: new Map(), known: new Map() }
   const end = seed + schedules
   let next = seed
   const take = (): Asked | undefined => {
@@ -45,27 +47,23 @@ export async function simulate({
     next = Math.min(end, from + AT_ONCE)
     return { from, to: next }
   }
-  const add = ({ calls, steps, struck, broken, played }: Answer) => {
+  const add = ({ calls, steps, struck, broken, known, played }: Answer) => {
     total.schedules += played
     total.calls += calls
     total.steps += steps
     for (const [fault, times] of struck) total.struck.set(fault, (total.struck.get(fault) ?? 0) + times)
+    for (const [name, seed] of known) total.known.set(name, [...(total.known.get(name) ?? []), seed])
     const [first] = broken
     if (first && first.seed < (total.broken?.seed ?? Number.POSITIVE_INFINITY)) total.broken = first
     onProgress?.(total.schedules)
   }
-  await Promise.all(Array.from({ length: workers }, () => work(take, add, mutation, signal)))
+  await Promise.all(Array.from({ length: workers }, () => work(take, add, off, signal)))
   signal?.throwIfAborted()
   return total
 }
 
-async function work(
-  take: () => Asked | undefined,
-  add: (answer: Answer) => void,
-  mutation?: string,
-  signal?: AbortSignal,
-) {
-  const worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), mutation ? [mutation] : [], {
+async function work(take: () => Asked | undefined, add: (answer: Answer) => void, off: string[], signal?: AbortSignal) {
+  const worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), off, {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const stop = () => worker.kill()

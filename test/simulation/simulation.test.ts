@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { mutated } from './mutate.ts'
 import { MUTATIONS } from './mutations.ts'
+import { holds, notice } from './notice.ts'
+import { kept } from './noticed-table.ts'
 import { Schedule } from './schedule.ts'
 import { simulate } from './simulate.ts'
 
@@ -36,25 +38,25 @@ describe('whatever lands, is done again, withdrawn or changed, and whatever goes
   )
 })
 
-describe('each safety', () => {
-  const kept = readFileSync(new URL('MUTATIONS.md', import.meta.url), 'utf8')
-  const rows = [...kept.matchAll(/^\| (.+?) \| services\S+ \| (\d+|-) \|/gm)]
-  const seeds = new Map(rows.map(([, name = '', seed]) => [name, Number(seed)]))
-  const noticed = MUTATIONS.filter(({ name }) => !Number.isNaN(seeds.get(name)))
+describe('each safety', async () => {
+  const rows = new Map((await kept()).map((row) => [row.name, row]))
 
-  it('is in the table, with the seed that notices when it is off if any did, and in one place of the code', () => {
-    expect([...seeds.keys()]).toEqual(MUTATIONS.map(({ name }) => name))
+  it('is in the table, with the seed that notices when it is off, and in one place of the code', () => {
+    expect([...rows.keys()]).toEqual(MUTATIONS.map(({ name }) => name))
+    expect([...rows.values()].filter(({ seed }) => seed === undefined)).toEqual([])
     for (const mutation of MUTATIONS)
       mutated(readFileSync(new URL(`../../${mutation.file}`, import.meta.url), 'utf8'), mutation)
   })
 
-  it.each(noticed)(
+  it.each(MUTATIONS)(
     'is needed: $name',
-    async ({ name }) => {
-      const tried = await simulate({ schedules: 1, seed: seeds.get(name) ?? SEED, mutation: name })
-      const { broken } = tried.broken ? tried : await simulate({ schedules: OTHERS, seed: SEED, mutation: name })
-      expect(broken?.wrong, 'what broke').toBeDefined()
+    async (mutation) => {
+      const { seed = SEED, offToo = [] } = rows.get(mutation.name) ?? {}
+      const { broken } = await simulate({ schedules: 1, seed, off: [mutation.name, ...offToo] })
+      const stillHolds = offToo.length === 0 || (await holds({ seed }, offToo))
+      const noticed = broken && stillHolds ? broken : await notice(mutation, { schedules: OTHERS, seed: SEED })
+      expect(noticed?.wrong, 'what broke').toBeDefined()
     },
-    5 * MINUTES,
+    10 * MINUTES,
   )
 })

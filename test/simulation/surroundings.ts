@@ -1,18 +1,21 @@
 import { backoff, MAX_RECEIVES } from '../../services/lambda/receives.ts'
 import { FOUND } from '../../services/sweep/landings.ts'
-import type { JobEnd } from '../services/memory/glue.ts'
 import { contract, DELIVERY, type Message, PROCESSING, RAW, STAGING, World } from '../services/memory/world.ts'
-import { errorOf, type Faults, lying } from './faults.ts'
+import { denied, errorOf, type Faults } from './faults.ts'
+import { GlueWork } from './glue-work.ts'
+import { Lasting } from './lasting.ts'
 import { type Mishap, type Outcome, type Process, Processes, type Turn } from './processes.ts'
-import { pick, type Random } from './random.ts'
+import type { Random } from './random.ts'
+import { MINUTE, SECOND } from './time.ts'
+import { Watch } from './watch.ts'
 
-export const SECOND = 1_000
-export const MINUTE = 60 * SECOND
 /** As the functions are deployed. */
 const FUNCTION_MS = 5 * MINUTE
 const VISIBILITY_MS = 6 * MINUTE
 /** Messages of a stage that are handled at the same time. */
 const AT_ONCE = 2
+/** What changes S3: between it and what tells the ledger a death is worst. */
+const WRITES = /^(CopyObject|CompleteMultipartUpload|DeleteObjects?)$/
 /** What each role may list, as the rights say. */
 const LISTS: Record<string, string[]> = {
   unzip: [RAW, PROCESSING, DELIVERY],
@@ -22,20 +25,14 @@ const LISTS: Record<string, string[]> = {
 }
 
 type Queued = { at: number; message: Message }
-type Job = {
-  at: number
-  id: string
-  stage: 'convert' | 'partition'
-  manifest: string
-  fate: 'ok' | 'dies' | 'dies after'
-}
-
 /** What a process has of a queue, or does for a person. */
 type Work = Message | { withdraws: string } | 'sweep'
 
 /** All that goes on by itself around a world: queues, functions, jobs, the crawler, the sweep, the time; and what goes wrong there. */
 export class Surroundings {
   readonly world: World
+  /** What was wrong in the meantime. */
+  readonly watch: Watch
   readonly story: string[] = []
   calls = 0
   readonly #isTold: boolean
@@ -44,10 +41,9 @@ export class Surroundings {
   readonly #brokeOff: (key: string) => void
   readonly #processes: Processes
   readonly #queue: Queued[] = []
-  readonly #jobs: Job[] = []
+  readonly #glue: GlueWork
+  readonly #lasting: Lasting
   readonly #work = new Map<Process, Work>()
-  readonly #slots: { at: number; id: string }[] = []
-  #crawlEndsAt: number | undefined
   #sweepAt: number
 
   /**
@@ -67,15 +63,22 @@ export class Surroundings {
       mayList: (bucket) => this.#mayList(bucket),
     })
     this.#sweepAt = clock.ms + MINUTE
-    this.world.job.parts = 2
-    if (faults.has('Glue has one slot, and frees it late')) this.world.glue.maxConcurrentRuns = 1
+    this.#lasting = new Lasting(this.world, faults, random)
+    this.watch = new Watch(this.world, faults)
+    this.#glue = new GlueWork({
+      world: this.world,
+      random,
+      faults,
+      say: (words) => this.say(words),
+      tell: (at, message) => void this.#queue.push({ at, message }),
+    })
   }
 
   /** Whether nobody is at work, and nothing on its way. */
   get isStill(): boolean {
     const { world } = this
     const isIdle = this.#processes.all.size === 0 && this.#queue.length === 0 && world.messages.length === 0
-    return isIdle && this.#crawlEndsAt === undefined && world.idle()
+    return isIdle && !this.#glue.isCrawling && world.idle()
   }
 
   /** @returns whether `reached` was, before the time was over */
@@ -94,6 +97,7 @@ export class Surroundings {
         this.world.clock.advance(this.#random(40))
         continue
       }
+      if (this.#processes.all.size === 0) this.watch.rests()
       if (reached()) return true
       // What is due and did not begin waits for someone who is at work.
       const later = this.#times().filter((time) => time > this.now)
@@ -111,17 +115,7 @@ export class Surroundings {
     return this.world.clock.ms
   }
 
-  #times(): number[] {
-    const queued = this.#queue.map(({ at }) => at)
-    const jobs = this.#jobs.map(({ at }) => at)
-    return [
-      ...queued,
-      ...jobs,
-      ...this.#slots.map(({ at }) => at),
-      this.#crawlEndsAt ?? Number.POSITIVE_INFINITY,
-      this.#sweepAt,
-    ]
-  }
+  #times = (): number[] => [...this.#queue.map(({ at }) => at), ...this.#glue.times(), this.#sweepAt]
 
   /** What may begin now. */
   #due(): (() => void)[] {
@@ -131,9 +125,7 @@ export class Surroundings {
       [...this.#work.values()].filter((work) => typeof work === 'object' && 'to' in work && work.to === stage).length
     for (const queued of this.#queue)
       if (queued.at <= now && busy(queued.message.to) < AT_ONCE) due.push(() => this.#handle(queued))
-    for (const job of this.#jobs) if (job.at <= now) due.push(() => this.#endJob(job))
-    for (const slot of this.#slots) if (slot.at <= now) due.push(() => this.#freeSlot(slot))
-    if (this.#crawlEndsAt !== undefined && this.#crawlEndsAt <= now) due.push(() => this.#endCrawl())
+    due.push(...this.#glue.due())
     if (this.#sweepAt <= now && ![...this.#work.values()].includes('sweep')) due.push(() => this.#sweep())
     return due
   }
@@ -147,10 +139,7 @@ export class Surroundings {
       if (message.kind === 'object' && this.#faults.strikes('an event comes hours later again'))
         this.#queue.push({ at: this.now + this.#random(120) * MINUTE, message: { ...message } })
     }
-    const known = new Set(this.#jobs.map(({ id }) => id))
-    for (const { id, job, manifest } of this.world.glue.running)
-      if (!known.has(id)) this.#begin(id, job as Job['stage'], manifest)
-    if (this.world.glue.crawler === 'RUNNING') this.#crawlEndsAt ??= this.now + (5 + this.#random(60)) * SECOND
+    this.watch.begun(this.#glue.takeIn())
   }
 
   #isLost(message: Message): boolean {
@@ -215,14 +204,28 @@ export class Surroundings {
     this.calls++
     const { process, call } = turn
     if (this.#isTold) this.say(`    ${process.name}: ${call} ${turn.about}`)
-    if (this.#faults.strikes('a process is killed at a call')) {
+    const work = this.#work.get(process)
+    if (typeof work === 'object' && 'to' in work && this.#lasting.kills(work, call)) {
+      this.say(`  ${process.name}: the zip kills it after ${call}`)
+      await turn.perform()
+      this.#processes.kill(process)
+      return
+    }
+    if (this.#lasting.silences(call, turn.about)) {
+      this.say(`  ${process.name}: dies before it tells what it published`)
+      this.#processes.kill(process)
+      return
+    }
+    if (this.#faults.strikes('a process is killed at a call', WRITES.test(call) ? 5 : 1)) {
       const isAfter = this.#random(2) === 0
       this.say(`  ${process.name}: is killed ${isAfter ? 'after' : 'before'} ${call}`)
       if (isAfter) await turn.perform()
       this.#processes.kill(process)
       return
     }
-    const mishap = this.#mishap(turn)
+    const mishap: Mishap | undefined = this.#lasting.refuses(call, turn.about)
+      ? { kind: 'refused', error: denied() }
+      : this.#mishap(turn)
     if (mishap) this.say(`  ${process.name}: ${call} is ${mishap.kind}`)
     const isPersons = process.name.startsWith('withdraw')
     const stall = isPersons ? "a person's laptop sleeps for minutes" : 'a process stalls for minutes'
@@ -238,51 +241,6 @@ export class Surroundings {
     if (this.#faults.strikes('the answer to a call is lost')) return { kind: 'lost', error: error() }
     if (call !== 'GetObject' && this.#faults.strikes('a call is sent twice')) return { kind: 'twice', error: error() }
     return undefined
-  }
-
-  #begin(id: string, stage: Job['stage'], manifest: string): void {
-    const long = this.#faults.strikes('a job takes longer than its lease') ? 12 * MINUTE : 0
-    const at = this.now + long + (20 + this.#random(90)) * SECOND
-    const fate = this.#faults.strikes('a job dies before its report')
-      ? 'dies'
-      : this.#faults.strikes('a job dies after its report')
-        ? 'dies after'
-        : 'ok'
-    this.#jobs.push({ at, id, stage, manifest, fate })
-    if (this.#faults.strikes("a job's end is heard before Glue knows"))
-      this.#queue.push({ at: at - SECOND, message: { to: stage, kind: 'job', id, receives: 0 } })
-  }
-
-  #endJob(job: Job): void {
-    const { id, stage, manifest, fate } = job
-    this.#jobs.splice(this.#jobs.indexOf(job), 1)
-    const lies = this.#faults.strikes('a job lies about its rows')
-    const wrote = fate !== 'dies' && this.world.job.run(manifest, lies ? lying : undefined)
-    if (wrote && this.#faults.strikes('someone overwrites what a job staged')) this.#overwrite(manifest)
-    const how: JobEnd = wrote && fate === 'ok' ? 'SUCCEEDED' : 'FAILED'
-    this.say(`  ${stage} job ${id}: ${how}${lies ? ', and lies' : ''}`)
-    const holds = this.#faults.has('Glue has one slot, and frees it late')
-    this.world.endJob(id, stage, how)
-    if (!holds) return
-    this.world.glue.end(id, how, undefined, 'held')
-    this.#slots.push({ at: this.now + this.#random(20) * SECOND, id })
-  }
-
-  #freeSlot(slot: { at: number; id: string }): void {
-    this.#slots.splice(this.#slots.indexOf(slot), 1)
-    this.world.glue.free(slot.id)
-  }
-
-  #overwrite(manifest: string): void {
-    const folder = manifest.replace(/^s3:\/\/[^/]+\//, '').replace(/manifest\.json$/, '')
-    const keys = this.world.objects.keys(STAGING, folder).filter((key) => !key.endsWith('.json'))
-    if (keys.length > 0) this.world.objects.put(STAGING, pick(this.#random, keys), 'Mars,999')
-  }
-
-  #endCrawl(): void {
-    this.#crawlEndsAt = undefined
-    this.world.endCrawl()
-    if (this.#faults.strikes('a crawler is stopping for a minute')) this.world.glue.endCrawl(MINUTE)
   }
 
   #mayList(bucket: string): boolean {

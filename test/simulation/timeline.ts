@@ -4,6 +4,8 @@ type Entry = {
   rows: string[] | null
   /** The one before it may be the later one, as far as anybody can know. */
   orBefore?: boolean
+  /** It came out of a zip, or was lacking in one. */
+  byZip?: 'member' | 'lacking'
   /** Whether it was in the table, or out of it, when the next one came: asked then, once. */
   isIn: () => boolean
   wasIn?: boolean
@@ -38,12 +40,16 @@ export class Timeline {
       }
   }
 
-  /** What may be in the table: down to what surely took the place of all before it. `isSure` where there is such. */
+  /**
+   * What may be in the table: down to what surely took the place of all before it. `isSure` where there is such. What came out of
+   * a zip before one that lacks it is not among it, whoever was at work on either.
+   */
   #candidates(entries: Entry[]): { may: Entry[]; isSure: boolean } {
-    const sure = entries.findLastIndex(
-      ({ rows, orBefore, wasIn = true }, i) => rows !== null && !orBefore && (i === entries.length - 1 || wasIn),
-    )
-    return { may: entries.slice(Math.max(0, sure)), isSure: sure >= 0 }
+    const stands = ({ wasIn = true }: Entry, i: number) => i === entries.length - 1 || wasIn
+    const sure = entries.findLastIndex((entry, i) => entry.rows !== null && !entry.orBefore && stands(entry, i))
+    const lacking = entries.findLastIndex((entry, i) => entry.byZip === 'lacking' && stands(entry, i))
+    const may = entries.filter((entry, i) => i >= sure && !(i < lacking && entry.byZip === 'member'))
+    return { may, isSure: sure >= 0 }
   }
 
   keys = (): string[] => [...this.#sources.keys()]
