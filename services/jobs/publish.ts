@@ -9,8 +9,8 @@ import type { Objects } from './objects.ts'
 
 /** Longer than any function runs (5 minutes), so that a publisher that still lives still holds its lock. */
 export const LOCK_MS = 6 * 60_000
-/** Copies in flight; S3 takes 3,500 writes a second per prefix. */
-const COPIES = 24
+/** Copies in flight of one source. Of all that are settled side by side, that is some more than the sockets of a client. */
+const COPIES = 8
 /** Keys in one ledger item: 1,000 keys of at most 300 bytes stay under DynamoDB's 400 KB. */
 const KEYS_PER_ITEM = 1000
 
