@@ -99,7 +99,8 @@ export async function settle(
   return true
 }
 
-type Taken = { slot: Slot; lease: Lease }
+/** `before`: attempts that count, without this one. */
+type Taken = { slot: Slot; lease: Lease; before: number }
 
 /** One settler at a time; a second one comes back when the first has finished or died. */
 async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<Taken | undefined> {
@@ -123,8 +124,9 @@ async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<
     },
   ])
   if (!taken) throw busy
-  const settleAttempts = (slot.settleAttempts ?? 0) + (isFree ? 0 : 1)
-  return { slot: { ...slot, settleAttempts }, lease: leaseOf(ledger.now, now, LOCK_MS, `Batch ${batch}`) }
+  const before = slot.settleAttempts ?? 0
+  const settleAttempts = before + (isFree ? 0 : 1)
+  return { before, slot: { ...slot, settleAttempts }, lease: leaseOf(ledger.now, now, LOCK_MS, `Batch ${batch}`) }
 }
 
 /** How many of a batch's items are in the queue still. */
@@ -160,7 +162,7 @@ async function settleAll(
   deps: DispatchDeps,
   stage: SettleStage,
   queue: QueueName,
-  { slot, lease }: Taken,
+  { slot, lease, before }: Taken,
   { report, plan }: Ended,
   status: JobStatus | undefined,
 ) {
@@ -223,7 +225,7 @@ async function settleAll(
   })
   if (retry === undefined && later === 0) return
   lease.check()
-  await leaveToNext(ledger, queue, slot.batch, later > 0)
+  await leaveToNext(ledger, queue, slot.batch, later > 0 ? before : undefined)
   throw retry ?? outOfTime(slot, later)
 }
 
@@ -232,15 +234,15 @@ const isLast = ({ settleAttempts = 1 }: Slot) => settleAttempts >= MAX_RECEIVES
 
 /**
  * Or the next attempt would have to wait for the end of this one's lease.
- * @param free whether this one does not count, for it has settled what it had time for
+ * @param settleAttempts of one that has settled what it had time for, which does not count: those before it
  */
-const leaveToNext = (ledger: Ledger, queue: QueueName, batch: string, free = false) =>
+const leaveToNext = (ledger: Ledger, queue: QueueName, batch: string, settleAttempts?: number) =>
   ledger.table.write([
     {
       update: slotKey(queue),
       remove: ['settlingUntil'],
       // The sweep may take it up, whatever becomes of the message that has brought us here.
-      ...(free && { set: { leaseUntil: ledger.now().getTime() }, add: { settleAttempts: -1 } }),
+      ...(settleAttempts !== undefined && { set: { leaseUntil: ledger.now().getTime(), settleAttempts } }),
       when: [{ attribute: 'batch', is: 'equal', to: batch }],
     },
   ])
