@@ -49,8 +49,10 @@ export async function giveUp(
   // It stays in the queue, for another job's end: the word of the stage before would come over the failure, and open it again.
   if (stage.isHandedOver?.(run) === false) return await later(ledger, place, LOCK_MS)
   const trace = traceOf(run, stage.stage, batch, times)
+  // What has left the queue was settled by a write whose answer was lost.
+  const leave: Write = { delete: place, when: [{ attribute: 'pk', is: 'present' }] }
   if (!(await stage.isHalfDone?.(run)))
-    return await endRun(ledger, run, 'failed', problemOf(error, run, stage.stage), [{ delete: place }], trace)
+    return await endRun(ledger, run, 'failed', problemOf(error, run, stage.stage), [leave], trace)
   const again = notBefore(ledger, place, AGAIN_MS)
   const message = `A part of ${run.key} may be in the table, and the rest is not: ${whyNot(error, run, stage.stage)} It is tried again each hour, and needs no landing when the cause is mended.`
   await endRun(ledger, run, 'failed', { code: unfinished(stage.stage), message }, [again], trace)

@@ -61,15 +61,13 @@ export async function withSourceLock<T>(
     if (!head) throw new Error(`The ledger lost ${source.sourceId} while it was locked`)
     return await work(head, { owner, ...leaseOf(ledger.now, now, LOCK_MS, source.sourceId) })
   } finally {
-    await ledger.table.write([
-      {
-        update: headKey(source),
-        remove: ['lockOwner', 'lockUntil'],
-        when: [{ attribute: 'lockOwner', is: 'equal', to: owner }],
-      },
-    ])
+    // What came of the work stands, also where the lock is not let go: it ends by itself.
+    await letGo(ledger, source, owner).catch(() => {})
   }
 }
+
+const letGo = (ledger: Ledger, source: SourceRef, owner: string) =>
+  ledger.table.write([{ update: headKey(source), remove: ['lockOwner', 'lockUntil'], when: stillLocked(owner) }])
 
 /** Lock still ours, at the moment the ledger is told: a publisher that overslept its lease changes nothing. */
 export const stillLocked = (owner: string): Condition[] => [{ attribute: 'lockOwner', is: 'equal', to: owner }]
