@@ -3,7 +3,7 @@ import type { Contract, EngineSize } from '../../schemas/contract.ts'
 import type { Manifest, ManifestSource } from '../../schemas/manifest.ts'
 import type { Plan } from '../../schemas/plan.ts'
 import { WORKER_DPU } from '../cost/prices.ts'
-import { Failed, inWords, isRefusal } from '../lambda/errors.ts'
+import { Failed, inWords, isRefusal, LandfallError } from '../lambda/errors.ts'
 import { patienceMs } from '../lambda/receives.ts'
 import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -91,17 +91,29 @@ export async function dispatch(deps: DispatchDeps, stage: JobStage, dataset: str
     )
       return 'busy'
     let items: Queued[] = []
+    let ready: Ready | undefined
+    let jobRunId: string | undefined
     try {
       items = chooseBatch(await due(ledger, queue))
-      if (await start(deps, stage, queue, { ...slot, items })) return 'started'
+      ready = await prepare(deps, stage, queue, { ...slot, items })
+      if (ready) jobRunId = await deps.glue.startJob(stage.jobName, ready.manifest, ready.size)
     } catch (error) {
+      // A job may be at work: when the lease is over, the sweep asks Glue for the run of this manifest.
+      if (ready && !isNo(error)) throw error
       if (isRefusal(error)) await refused(ledger, queue, items, error)
       await release(ledger, queue, batch)
       throw error
     }
+    if (ready && jobRunId !== undefined) {
+      await noteStarted(ledger, queue, batch, jobRunId, ready.runs)
+      return 'started'
+    }
     await release(ledger, queue, batch)
   }
 }
+
+/** Glue's own word that it has started nothing. After any other error, an answer that was lost say, nobody knows. */
+const isNo = (error: unknown): boolean => error instanceof LandfallError || isRefusal(error)
 
 /** What may go now, oldest first. */
 async function due({ table, now }: Ledger, queue: QueueName, most = BATCH_SOURCES * 2): Promise<Queued[]> {
@@ -117,12 +129,17 @@ export async function release(ledger: Ledger, queue: QueueName, batch: string): 
   return await ledger.table.write([{ delete: slotKey(queue), when: [{ attribute: 'batch', is: 'equal', to: batch }] }])
 }
 
-/** False where nothing of the batch could be read: those runs have left the queue, and the next ones may go. */
-async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot: Slot): Promise<boolean> {
-  const { ledger, objects, glue, stagingBucket } = deps
+type Ready = { manifest: string; size: EngineSize; runs: Run[] }
+
+/**
+ * What the job is started with. Undefined where nothing of the batch could be read: those runs have left the queue, and the next
+ * ones may go. Or where the slot is another's by now.
+ */
+async function prepare(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot: Slot): Promise<Ready | undefined> {
+  const { ledger, objects, stagingBucket } = deps
   const looked = await pMap(slot.items, (item) => inputsOf(ledger, stage, queue, item), { concurrency: AT_ONCE })
   const found = looked.filter((one) => one !== undefined)
-  if (found.length === 0) return false
+  if (found.length === 0) return undefined
   const items = found.map(({ item }) => item)
   const sources = found.map(({ source }) => source)
 
@@ -145,12 +162,15 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   const held = { when: [{ attribute: 'batch', is: 'equal', to: slot.batch } as const] }
   // Written before the start: whatever dies from here on, the sweep can ask Glue for the run of this manifest.
   if (!(await ledger.table.write([{ update: slotKey(queue), set: { items, manifest: uri, dpu }, ...held }])))
-    return true
-  const jobRunId = await glue.startJob(stage.jobName, uri, size)
+    return undefined
+  return { manifest: uri, size, runs: found.map(({ run }) => run) }
+}
+
+async function noteStarted(ledger: Ledger, queue: QueueName, batch: string, jobRunId: string, runs: Run[]) {
   const leaseUntil = ledger.now().getTime() + LEASE_MS
-  await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, ...held }])
-  await pMap(found, ({ run }) => ledger.started(run, stage.stage), { concurrency: AT_ONCE })
-  return true
+  const held = [{ attribute: 'batch', is: 'equal', to: batch } as const]
+  await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, when: held }])
+  await pMap(runs, (run) => ledger.started(run, queue.stage), { concurrency: AT_ONCE })
 }
 
 /** What the job reads of an item. One for which there is nothing leaves the queue, and its run says why. */

@@ -53,14 +53,10 @@ const UNMENDED: Known[] = [
   },
 ]
 
-/** After these, convert fails a run at its last attempt that it has just told the ledger to be converted. */
-export const TAKES_BACK: Fault[] = [
-  'a call is refused: throttled, a conflict, 5xx',
-  'the answer to a call is lost',
-  'a call is sent twice',
-]
-/** After these, dispatch lets its slot go though its job has been started, and another job does the same. */
-export const STARTS_TWICE: Fault[] = ['a call is refused: throttled, a conflict, 5xx']
+/** After these, convert may fail a run at its last attempt that it has just told the ledger to be converted: none by now. */
+export const TAKES_BACK: Fault[] = []
+/** After these, dispatch may let its slot go though its job has been started, and another job does the same: none by now. */
+export const STARTS_TWICE: Fault[] = []
 
 /** @returns which of those it is that made this wrong, if one did */
 export const unmended = (world: World, wrong: string): string | undefined =>
