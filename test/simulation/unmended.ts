@@ -1,4 +1,3 @@
-import { hasEnded } from '../../services/ledger/run.ts'
 import { RAW, type World } from '../services/memory/world.ts'
 import type { Fault } from './faults.ts'
 
@@ -41,15 +40,6 @@ const UNMENDED: Known[] = [
         const gaveWay = mine.length > 1 && mine.every(({ state }) => state === 'superseded')
         return gaveWay && mine.some(({ problem }) => problem?.message === GONE) ? [String(key)] : []
       }),
-  },
-  {
-    name: 'a published run waits for ever for the one who died with the lock of its source',
-    of: (world) => {
-      const open = new Set(world.runs().flatMap(({ key, state }) => (hasEnded(state) ? [] : key)))
-      return heads(world).flatMap(({ key, lockOwner, lockUntil }) =>
-        lockOwner !== undefined && Number(lockUntil) <= world.clock.ms && open.has(String(key)) ? [String(key)] : [],
-      )
-    },
   },
 ]
 
