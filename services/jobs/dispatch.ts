@@ -9,8 +9,10 @@ import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
 import { hasEnded, isOver, notStarted, type Problem, type Run, staysQueued } from '../ledger/run.ts'
+import { later } from './fail.ts'
 import type { Glue } from './glue.ts'
 import type { Objects } from './objects.ts'
+import { LOCK_MS } from './publish.ts'
 
 /** A batch is at most this many sources: one settling function handles them within its five minutes. */
 export const BATCH_SOURCES = 500
@@ -30,6 +32,8 @@ export type JobStage = {
   size: (dataset: string) => EngineSize
   /** What the job reads for a run; undefined where it is not there any more, or why it is not to be read. */
   inputs: (run: Run) => Promise<ManifestSource['inputs'] | Problem | undefined>
+  /** Whether the stage before has told the ledger what it did of the run. @default always */
+  isHandedOver?: (run: Run) => boolean
 }
 
 export function contractOf(contracts: Map<string, Contract>, dataset: string): Contract {
@@ -132,8 +136,7 @@ export async function release(ledger: Ledger, queue: QueueName, batch: string): 
 type Ready = { manifest: string; size: EngineSize; runs: Run[] }
 
 /**
- * What the job is started with. Undefined where nothing of the batch could be read: those runs have left the queue, and the next
- * ones may go. Or where the slot is another's by now.
+ * What the job is started with. Undefined where nothing of the batch can be read now: the next ones may go. Or where the slot is another's by now.
  */
 async function prepare(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot: Slot): Promise<Ready | undefined> {
   const { ledger, objects, stagingBucket } = deps
@@ -173,12 +176,17 @@ async function noteStarted(ledger: Ledger, queue: QueueName, batch: string, jobR
   await pMap(runs, (run) => ledger.started(run, queue.stage), { concurrency: AT_ONCE })
 }
 
-/** What the job reads of an item. One for which there is nothing leaves the queue, and its run says why. */
+/** What the job reads of an item. One for which there is nothing leaves the queue, and its run says why, if that is sure. */
 async function inputsOf(ledger: Ledger, stage: JobStage, queue: QueueName, item: Queued) {
   const { sourceId, runId } = item
   const run = await ledger.run({ dataset: queue.dataset, sourceId, runId })
   const inputs = run && !isOver(run, stage.stage) ? await stage.inputs(run) : undefined
   if (run && Array.isArray(inputs)) return { item, run, source: { runId, sourceId, inputs } satisfies ManifestSource }
+  if (run && !isOver(run, stage.stage) && inputs === undefined && stage.isHandedOver?.(run) === false) {
+    // What another run took out, the stage before publishes again, or says why not.
+    await later(ledger, { pk: queuePk(queue), sk: item.sk }, LOCK_MS)
+    return undefined
+  }
   const message = `What ${stage.stage} would read is gone: a newer version took its place.`
   const why = Array.isArray(inputs) ? undefined : inputs
   await leaveQueue(ledger, queue, item, why ?? { code: 'superseded', message })

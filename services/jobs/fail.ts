@@ -66,7 +66,7 @@ const notBefore = ({ now }: Ledger, place: ItemKey, ms: number): Write => ({
 })
 
 /** Job after job would end as this one did. Whoever was killed at the stage before is followed by another when its lease is over. */
-const later = async (ledger: Ledger, place: ItemKey, ms: number) =>
+export const later = async (ledger: Ledger, place: ItemKey, ms: number) =>
   void (await ledger.table.write([notBefore(ledger, place, ms)]))
 
 export async function giveAllUp(ledger: Ledger, stage: SettleStage, queue: QueueName, slot: Slot, error: unknown) {

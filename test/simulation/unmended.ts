@@ -1,4 +1,4 @@
-import { RAW, type World } from '../services/memory/world.ts'
+import type { World } from '../services/memory/world.ts'
 import type { Fault } from './faults.ts'
 
 /** Something that the simulation has found and nobody has mended yet. */
@@ -14,9 +14,6 @@ const heads = (world: World) =>
 /** As dispatch says of what is queued for partition. */
 const TAKEN = 'What partition would read is gone'
 
-/** As a job says of what it was to read. */
-const GONE = 'The input is gone.'
-
 /** A schedule that comes to one of these has shown it, and ends; it does not count as broken. Whoever mends one takes it out here. */
 const UNMENDED: Known[] = [
   {
@@ -30,16 +27,6 @@ const UNMENDED: Known[] = [
         return left.some(({ runId }) => listed.some(({ sk }) => sk.includes(`#${runId}#`))) ? [String(key)] : []
       })
     },
-  },
-  {
-    name: 'two runs of one version take out each other’s typed rows, and both give way, to nothing',
-    of: (world) =>
-      heads(world).flatMap(({ key }) => {
-        const current = world.objects.read(RAW, String(key))?.versionId
-        const mine = world.runs().filter((run) => run.key === key && run.versionId === current)
-        const gaveWay = mine.length > 1 && mine.every(({ state }) => state === 'superseded')
-        return gaveWay && mine.some(({ problem }) => problem?.message === GONE) ? [String(key)] : []
-      }),
   },
 ]
 
