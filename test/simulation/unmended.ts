@@ -8,27 +8,8 @@ type Known = {
   of: (world: World) => string[]
 }
 
-const heads = (world: World) =>
-  [...world.table.items.values()].filter(({ pk, sk }) => pk.startsWith('SOURCE#') && sk === 'HEAD')
-
-/** As dispatch says of what is queued for partition. */
-const TAKEN = 'What partition would read is gone'
-
 /** A schedule that comes to one of these has shown it, and ends; it does not count as broken. Whoever mends one takes it out here. */
-const UNMENDED: Known[] = [
-  {
-    name: 'a version of which half is in the table is given up, as the next one took its typed rows',
-    of: (world) => {
-      const runs = world.runs()
-      const lists = [...world.table.items.values()].filter(({ sk }) => sk.startsWith('OBJECTS#delivery'))
-      return heads(world).flatMap(({ pk, key, deliveryRun }) => {
-        const listed = lists.filter((list) => list.pk === pk)
-        const left = runs.filter(({ runId, problem }) => problem?.message.startsWith(TAKEN) && runId !== deliveryRun)
-        return left.some(({ runId }) => listed.some(({ sk }) => sk.includes(`#${runId}#`))) ? [String(key)] : []
-      })
-    },
-  },
-]
+const UNMENDED: Known[] = []
 
 /** After these, convert may fail a run at its last attempt that it has just told the ledger to be converted: none by now. */
 export const TAKES_BACK: Fault[] = []
