@@ -246,6 +246,10 @@ export async function withdraw(
   if (!(await deps.ledger.head(source))) return true
   return await withSourceLock(deps, source, async (head, lock) => {
     if (mark && (await deps.objects.head(head.bucket, head.key))) return false
+    // First of all: whoever misses an object from now on need not look for someone else who has deleted it.
+    lock.check()
+    const noMore = { update: headKey(source), remove: ['deliveryRun'], when: stillLocked(lock.owner) }
+    if (!(await deps.ledger.table.write([noMore]))) throw contended(source)
     await clear(deps, lock, source, buckets.delivery, zonePrefix('delivery'))
     await clear(deps, lock, source, buckets.processing, zonePrefix('processing'))
     lock.check()
@@ -256,16 +260,18 @@ export async function withdraw(
         update: headKey(source),
         // A run registered before now may not publish any more.
         set: { processingSeq: head.seq, deliverySeq: head.seq, ...(mark && marked) },
-        remove: ['deliveryRun', 'deliveryVersion'],
+        remove: ['deliveryVersion'],
         // What lands later takes the mark away; what has landed in between must not be marked.
         when: [...stillLocked(lock.owner), ...sameSeq],
       },
     ])
-    if (!done)
-      throw new TryAgain('withdraw_contended', `${source.sourceId} was withdrawn, but the ledger changed meanwhile.`)
+    if (!done) throw contended(source)
     return true
   })
 }
+
+const contended = ({ sourceId }: SourceRef) =>
+  new TryAgain('withdraw_contended', `${sourceId} was being withdrawn, but the ledger changed meanwhile.`)
 
 const seqOf = ({ seq }: Head): Condition =>
   seq === undefined ? { attribute: 'seq', is: 'absent' } : { attribute: 'seq', is: 'equal', to: seq }
