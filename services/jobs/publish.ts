@@ -66,8 +66,14 @@ export async function withSourceLock<T>(
   }
 }
 
-const letGo = (ledger: Ledger, source: SourceRef, owner: string) =>
-  ledger.table.write([{ update: headKey(source), remove: ['lockOwner', 'lockUntil'], when: stillLocked(owner) }])
+const letGo = ({ table }: Ledger, source: SourceRef, owner: string) =>
+  table.write([
+    {
+      update: headKey(source),
+      remove: ['lockOwner', 'lockUntil'],
+      when: [{ attribute: 'lockOwner', is: 'equal', to: owner }],
+    },
+  ])
 
 /** Lock still ours, at the moment the ledger is told: a publisher that overslept its lease changes nothing. */
 export const stillLocked = (owner: string): Condition[] => [{ attribute: 'lockOwner', is: 'equal', to: owner }]
