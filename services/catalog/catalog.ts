@@ -287,18 +287,23 @@ async function settleRun(ledger: Ledger, dataset: string, item: Queued, present:
   const leave = [{ delete: place, when: [{ attribute: 'pk', is: 'present' } as const] }]
   const queuedAt = run.spanCatalog?.queuedAt ?? endedAt
   const spanCatalog = { queuedAt, ...crawl, endedAt }
-  if (head?.deliveryRun !== item.runId) {
-    const message = `The rows of this version of ${run.key} were replaced or withdrawn before they were queryable.`
-    await ledger.update(
-      run,
-      { state: 'superseded', problem: { code: 'superseded', message }, endedAt, spanCatalog },
-      leave,
-    )
-    return
+  const supersede = async (message: string) => {
+    const problem = { code: 'superseded', message }
+    await ledger.update(run, { state: 'superseded', problem, endedAt, spanCatalog }, leave)
   }
+  if (head?.deliveryRun !== item.runId)
+    return await supersede(
+      `The rows of this version of ${run.key} were replaced or withdrawn before they were queryable.`,
+    )
   const lost = (item.folders ?? []).filter((folder) => !present.has(folder))
   // A publisher takes objects out before it tells the ledger whose they are now: its own changes will wake us again.
-  if (lost.length > 0 && head.lockOwner !== undefined) return
+  if (lost.length > 0 && head.lockOwner !== undefined) {
+    if ((head.lockUntil ?? 0) > ledger.now().getTime()) return
+    const how = 'a newer version goes on by itself, a withdrawal has to be done again'
+    return await supersede(
+      `The rows of this version of ${run.key} were taken out, and what did it has broken off: ${how}.`,
+    )
+  }
   if (lost.length > 0) {
     const message = `${lost.length} partitions that were published of ${run.key} are not in the delivery zone, first ${lost[0]}. Someone else deleted them; land the file again.`
     await ledger.update(run, { state: 'failed', problem: { code: 'imbalance', message }, endedAt, spanCatalog }, leave)

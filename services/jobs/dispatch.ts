@@ -3,14 +3,16 @@ import type { Contract, EngineSize } from '../../schemas/contract.ts'
 import type { Manifest, ManifestSource } from '../../schemas/manifest.ts'
 import type { Plan } from '../../schemas/plan.ts'
 import { WORKER_DPU } from '../cost/prices.ts'
-import { Failed, inWords, isRefusal } from '../lambda/errors.ts'
+import { Failed, inWords, isRefusal, LandfallError } from '../lambda/errors.ts'
 import { patienceMs } from '../lambda/receives.ts'
 import { batchIdOf, stagingFolder } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { asQueued, type Queued, type QueueName, queuePk, type Slot, slotKey } from '../ledger/queue.ts'
 import { hasEnded, isOver, notStarted, type Problem, type Run, staysQueued } from '../ledger/run.ts'
+import { later } from './fail.ts'
 import type { Glue } from './glue.ts'
 import type { Objects } from './objects.ts'
+import { LOCK_MS } from './publish.ts'
 
 /** A batch is at most this many sources: one settling function handles them within its five minutes. */
 export const BATCH_SOURCES = 500
@@ -30,6 +32,8 @@ export type JobStage = {
   size: (dataset: string) => EngineSize
   /** What the job reads for a run; undefined where it is not there any more, or why it is not to be read. */
   inputs: (run: Run) => Promise<ManifestSource['inputs'] | Problem | undefined>
+  /** Whether the stage before has told the ledger what it did of the run. @default always */
+  isHandedOver?: (run: Run) => boolean
 }
 
 export function contractOf(contracts: Map<string, Contract>, dataset: string): Contract {
@@ -91,17 +95,29 @@ export async function dispatch(deps: DispatchDeps, stage: JobStage, dataset: str
     )
       return 'busy'
     let items: Queued[] = []
+    let ready: Ready | undefined
+    let jobRunId: string | undefined
     try {
       items = chooseBatch(await due(ledger, queue))
-      if (await start(deps, stage, queue, { ...slot, items })) return 'started'
+      ready = await prepare(deps, stage, queue, { ...slot, items })
+      if (ready) jobRunId = await deps.glue.startJob(stage.jobName, ready.manifest, ready.size)
     } catch (error) {
+      // A job may be at work: when the lease is over, the sweep asks Glue for the run of this manifest.
+      if (ready && !isNo(error)) throw error
       if (isRefusal(error)) await refused(ledger, queue, items, error)
       await release(ledger, queue, batch)
       throw error
     }
+    if (ready && jobRunId !== undefined) {
+      await noteStarted(ledger, queue, batch, jobRunId, ready.runs)
+      return 'started'
+    }
     await release(ledger, queue, batch)
   }
 }
+
+/** Glue's own word that it has started nothing. After any other error, an answer that was lost say, nobody knows. */
+const isNo = (error: unknown): boolean => error instanceof LandfallError || isRefusal(error)
 
 /** What may go now, oldest first. */
 async function due({ table, now }: Ledger, queue: QueueName, most = BATCH_SOURCES * 2): Promise<Queued[]> {
@@ -117,12 +133,16 @@ export async function release(ledger: Ledger, queue: QueueName, batch: string): 
   return await ledger.table.write([{ delete: slotKey(queue), when: [{ attribute: 'batch', is: 'equal', to: batch }] }])
 }
 
-/** False where nothing of the batch could be read: those runs have left the queue, and the next ones may go. */
-async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot: Slot): Promise<boolean> {
-  const { ledger, objects, glue, stagingBucket } = deps
+type Ready = { manifest: string; size: EngineSize; runs: Run[] }
+
+/**
+ * What the job is started with. Undefined where nothing of the batch can be read now: the next ones may go. Or where the slot is another's by now.
+ */
+async function prepare(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot: Slot): Promise<Ready | undefined> {
+  const { ledger, objects, stagingBucket } = deps
   const looked = await pMap(slot.items, (item) => inputsOf(ledger, stage, queue, item), { concurrency: AT_ONCE })
   const found = looked.filter((one) => one !== undefined)
-  if (found.length === 0) return false
+  if (found.length === 0) return undefined
   const items = found.map(({ item }) => item)
   const sources = found.map(({ source }) => source)
 
@@ -145,20 +165,28 @@ async function start(deps: DispatchDeps, stage: JobStage, queue: QueueName, slot
   const held = { when: [{ attribute: 'batch', is: 'equal', to: slot.batch } as const] }
   // Written before the start: whatever dies from here on, the sweep can ask Glue for the run of this manifest.
   if (!(await ledger.table.write([{ update: slotKey(queue), set: { items, manifest: uri, dpu }, ...held }])))
-    return true
-  const jobRunId = await glue.startJob(stage.jobName, uri, size)
-  const leaseUntil = ledger.now().getTime() + LEASE_MS
-  await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, ...held }])
-  await pMap(found, ({ run }) => ledger.started(run, stage.stage), { concurrency: AT_ONCE })
-  return true
+    return undefined
+  return { manifest: uri, size, runs: found.map(({ run }) => run) }
 }
 
-/** What the job reads of an item. One for which there is nothing leaves the queue, and its run says why. */
+async function noteStarted(ledger: Ledger, queue: QueueName, batch: string, jobRunId: string, runs: Run[]) {
+  const leaseUntil = ledger.now().getTime() + LEASE_MS
+  const held = [{ attribute: 'batch', is: 'equal', to: batch } as const]
+  await ledger.table.write([{ update: slotKey(queue), set: { jobRunId, leaseUntil }, when: held }])
+  await pMap(runs, (run) => ledger.started(run, queue.stage), { concurrency: AT_ONCE })
+}
+
+/** What the job reads of an item. One for which there is nothing leaves the queue, and its run says why, if that is sure. */
 async function inputsOf(ledger: Ledger, stage: JobStage, queue: QueueName, item: Queued) {
   const { sourceId, runId } = item
   const run = await ledger.run({ dataset: queue.dataset, sourceId, runId })
   const inputs = run && !isOver(run, stage.stage) ? await stage.inputs(run) : undefined
   if (run && Array.isArray(inputs)) return { item, run, source: { runId, sourceId, inputs } satisfies ManifestSource }
+  if (run && !isOver(run, stage.stage) && inputs === undefined && stage.isHandedOver?.(run) === false) {
+    // What another run took out, the stage before publishes again, or says why not.
+    await later(ledger, { pk: queuePk(queue), sk: item.sk }, LOCK_MS)
+    return undefined
+  }
   const message = `What ${stage.stage} would read is gone: a newer version took its place.`
   const why = Array.isArray(inputs) ? undefined : inputs
   await leaveQueue(ledger, queue, item, why ?? { code: 'superseded', message })

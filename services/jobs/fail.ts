@@ -49,8 +49,10 @@ export async function giveUp(
   // It stays in the queue, for another job's end: the word of the stage before would come over the failure, and open it again.
   if (stage.isHandedOver?.(run) === false) return await later(ledger, place, LOCK_MS)
   const trace = traceOf(run, stage.stage, batch, times)
+  // What has left the queue was settled by a write whose answer was lost.
+  const leave: Write = { delete: place, when: [{ attribute: 'pk', is: 'present' }] }
   if (!(await stage.isHalfDone?.(run)))
-    return await endRun(ledger, run, 'failed', problemOf(error, run, stage.stage), [{ delete: place }], trace)
+    return await endRun(ledger, run, 'failed', problemOf(error, run, stage.stage), [leave], trace)
   const again = notBefore(ledger, place, AGAIN_MS)
   const message = `A part of ${run.key} may be in the table, and the rest is not: ${whyNot(error, run, stage.stage)} It is tried again each hour, and needs no landing when the cause is mended.`
   await endRun(ledger, run, 'failed', { code: unfinished(stage.stage), message }, [again], trace)
@@ -64,7 +66,7 @@ const notBefore = ({ now }: Ledger, place: ItemKey, ms: number): Write => ({
 })
 
 /** Job after job would end as this one did. Whoever was killed at the stage before is followed by another when its lease is over. */
-const later = async (ledger: Ledger, place: ItemKey, ms: number) =>
+export const later = async (ledger: Ledger, place: ItemKey, ms: number) =>
   void (await ledger.table.write([notBefore(ledger, place, ms)]))
 
 export async function giveAllUp(ledger: Ledger, stage: SettleStage, queue: QueueName, slot: Slot, error: unknown) {

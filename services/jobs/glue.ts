@@ -65,14 +65,13 @@ const RUNNING = ['STARTING', 'RUNNING', 'STOPPING', 'WAITING']
 /** Limits of BatchCreatePartition and BatchDeletePartition. */
 const CREATE_BATCH = 100
 const DELETE_BATCH = 25
-/** Glue's answers that mean "not now". https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-exceptions.html */
+/** Glue's answers that mean "not now": nothing was started. https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-exceptions.html */
 const NOT_NOW = [
   'ConcurrentRunsExceededException',
   'CrawlerRunningException',
   'CrawlerStoppingException',
   'ResourceNumberLimitExceededException',
   'ThrottlingException',
-  'OperationTimeoutException',
 ]
 
 const nameOf = (error: unknown) => (error instanceof Error ? error.name : '')

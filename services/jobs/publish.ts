@@ -61,15 +61,19 @@ export async function withSourceLock<T>(
     if (!head) throw new Error(`The ledger lost ${source.sourceId} while it was locked`)
     return await work(head, { owner, ...leaseOf(ledger.now, now, LOCK_MS, source.sourceId) })
   } finally {
-    await ledger.table.write([
-      {
-        update: headKey(source),
-        remove: ['lockOwner', 'lockUntil'],
-        when: [{ attribute: 'lockOwner', is: 'equal', to: owner }],
-      },
-    ])
+    // What came of the work stands, also where the lock is not let go: it ends by itself.
+    await letGo(ledger, source, owner).catch(() => {})
   }
 }
+
+const letGo = ({ table }: Ledger, source: SourceRef, owner: string) =>
+  table.write([
+    {
+      update: headKey(source),
+      remove: ['lockOwner', 'lockUntil'],
+      when: [{ attribute: 'lockOwner', is: 'equal', to: owner }],
+    },
+  ])
 
 /** Lock still ours, at the moment the ledger is told: a publisher that overslept its lease changes nothing. */
 export const stillLocked = (owner: string): Condition[] => [{ attribute: 'lockOwner', is: 'equal', to: owner }]
@@ -248,6 +252,10 @@ export async function withdraw(
   if (!(await deps.ledger.head(source))) return true
   return await withSourceLock(deps, source, async (head, lock) => {
     if (mark && (await deps.objects.head(head.bucket, head.key))) return false
+    // First of all: whoever misses an object from now on need not look for someone else who has deleted it.
+    lock.check()
+    const noMore = { update: headKey(source), remove: ['deliveryRun'], when: stillLocked(lock.owner) }
+    if (!(await deps.ledger.table.write([noMore]))) throw contended(source)
     await clear(deps, lock, source, buckets.delivery, zonePrefix('delivery'))
     await clear(deps, lock, source, buckets.processing, zonePrefix('processing'))
     lock.check()
@@ -258,16 +266,18 @@ export async function withdraw(
         update: headKey(source),
         // A run registered before now may not publish any more.
         set: { processingSeq: head.seq, deliverySeq: head.seq, ...(mark && marked) },
-        remove: ['deliveryRun', 'deliveryVersion'],
+        remove: ['deliveryVersion'],
         // What lands later takes the mark away; what has landed in between must not be marked.
         when: [...stillLocked(lock.owner), ...sameSeq],
       },
     ])
-    if (!done)
-      throw new TryAgain('withdraw_contended', `${source.sourceId} was withdrawn, but the ledger changed meanwhile.`)
+    if (!done) throw contended(source)
     return true
   })
 }
+
+const contended = ({ sourceId }: SourceRef) =>
+  new TryAgain('withdraw_contended', `${sourceId} was being withdrawn, but the ledger changed meanwhile.`)
 
 const seqOf = ({ seq }: Head): Condition =>
   seq === undefined ? { attribute: 'seq', is: 'absent' } : { attribute: 'seq', is: 'equal', to: seq }

@@ -23,7 +23,10 @@ const Executed = z.object({ report: z.string(), plan: Plan.pick({ version: true,
 export type ExecutedPlan = z.infer<typeof Executed>['plan']
 
 export type SettleStage = JobStage & {
-  /** Publishes what the job made of one source, or throws the run's problem. The queue item leaves with it. */
+  /**
+   * Publishes what the job made of one source, or throws the run's problem. The queue item leaves with it, but where the job is to
+   * be done again.
+   */
   settle: (
     run: Run,
     report: SourceReport,
@@ -32,8 +35,6 @@ export type SettleStage = JobStage & {
     batch: string,
     plan: ExecutedPlan,
   ) => Promise<void>
-  /** Whether the stage before has told the ledger what it did of the run. @default always */
-  isHandedOver?: (run: Run) => boolean
   /** Whether a part of the run is in the zone already, where people see it. */
   isHalfDone?: (run: Run) => Promise<boolean>
   /** Around the publishing of a whole batch. */

@@ -246,7 +246,11 @@ export async function settlePartitioned(
     const spanPartition = { ...span, endedAt: ledger.instant() }
     return endRun(ledger, run, 'superseded', problem, [leave], { spanPartition, partitionBatch: batch })
   }
-  if (report.refusal) return await superseded({ code: 'superseded', message: report.refusal.message })
+  if (report.refusal) {
+    // Taken out by another run of this version, it may have been published again since, or will be: it stays in the queue.
+    if (report.refusal.code === 'gone' && (!isHandedOver(run) || (await partsOf(deps, run)))) return
+    return await superseded({ code: 'superseded', message: report.refusal.message })
+  }
   if (!isHandedOver(run)) throw new TryAgain('not_yet_converted', `${run.key} has no count of accepted rows yet.`)
   partitionBalance(run, report)
 

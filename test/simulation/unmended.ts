@@ -1,5 +1,4 @@
-import { hasEnded } from '../../services/ledger/run.ts'
-import { RAW, type World } from '../services/memory/world.ts'
+import type { World } from '../services/memory/world.ts'
 import type { Fault } from './faults.ts'
 
 /** Something that the simulation has found and nobody has mended yet. */
@@ -9,58 +8,13 @@ type Known = {
   of: (world: World) => string[]
 }
 
-const heads = (world: World) =>
-  [...world.table.items.values()].filter(({ pk, sk }) => pk.startsWith('SOURCE#') && sk === 'HEAD')
-
-/** As dispatch says of what is queued for partition. */
-const TAKEN = 'What partition would read is gone'
-
-/** As a job says of what it was to read. */
-const GONE = 'The input is gone.'
-
 /** A schedule that comes to one of these has shown it, and ends; it does not count as broken. Whoever mends one takes it out here. */
-const UNMENDED: Known[] = [
-  {
-    name: 'a version of which half is in the table is given up, as the next one took its typed rows',
-    of: (world) => {
-      const runs = world.runs()
-      const lists = [...world.table.items.values()].filter(({ sk }) => sk.startsWith('OBJECTS#delivery'))
-      return heads(world).flatMap(({ pk, key, deliveryRun }) => {
-        const listed = lists.filter((list) => list.pk === pk)
-        const left = runs.filter(({ runId, problem }) => problem?.message.startsWith(TAKEN) && runId !== deliveryRun)
-        return left.some(({ runId }) => listed.some(({ sk }) => sk.includes(`#${runId}#`))) ? [String(key)] : []
-      })
-    },
-  },
-  {
-    name: 'two runs of one version take out each other’s typed rows, and both give way, to nothing',
-    of: (world) =>
-      heads(world).flatMap(({ key }) => {
-        const current = world.objects.read(RAW, String(key))?.versionId
-        const mine = world.runs().filter((run) => run.key === key && run.versionId === current)
-        const gaveWay = mine.length > 1 && mine.every(({ state }) => state === 'superseded')
-        return gaveWay && mine.some(({ problem }) => problem?.message === GONE) ? [String(key)] : []
-      }),
-  },
-  {
-    name: 'a published run waits for ever for the one who died with the lock of its source',
-    of: (world) => {
-      const open = new Set(world.runs().flatMap(({ key, state }) => (hasEnded(state) ? [] : key)))
-      return heads(world).flatMap(({ key, lockOwner, lockUntil }) =>
-        lockOwner !== undefined && Number(lockUntil) <= world.clock.ms && open.has(String(key)) ? [String(key)] : [],
-      )
-    },
-  },
-]
+const UNMENDED: Known[] = []
 
-/** After these, convert fails a run at its last attempt that it has just told the ledger to be converted. */
-export const TAKES_BACK: Fault[] = [
-  'a call is refused: throttled, a conflict, 5xx',
-  'the answer to a call is lost',
-  'a call is sent twice',
-]
-/** After these, dispatch lets its slot go though its job has been started, and another job does the same. */
-export const STARTS_TWICE: Fault[] = ['a call is refused: throttled, a conflict, 5xx']
+/** After these, convert may fail a run at its last attempt that it has just told the ledger to be converted: none by now. */
+export const TAKES_BACK: Fault[] = []
+/** After these, dispatch may let its slot go though its job has been started, and another job does the same: none by now. */
+export const STARTS_TWICE: Fault[] = []
 
 /** @returns which of those it is that made this wrong, if one did */
 export const unmended = (world: World, wrong: string): string | undefined =>

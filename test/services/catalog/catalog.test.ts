@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { crawlEnded, PATIENCE_MS, repairs, wake } from '../../../services/catalog/catalog.ts'
+import { LOCK_MS } from '../../../services/jobs/publish.ts'
 import { Failed, TryAgain } from '../../../services/lambda/errors.ts'
 import { catalogState, markDirty, whilePublishing } from '../../../services/ledger/catalog-state.ts'
 import { Ledger } from '../../../services/ledger/ledger.ts'
@@ -268,17 +269,36 @@ describe('the end of a crawl', () => {
     })
   })
 
-  it('does not take a publisher that is at work for someone who deleted partitions', async () => {
+  /** One who holds the source's lock has taken Peru out. */
+  async function takenOut() {
     const world = await published(csv('Chad,2', 'Peru,3'))
     const [run] = world.runs()
     if (!run) throw new Error('no run')
     const [vanished = ''] = world.objects.keys(DELIVERY, 'data/sales/COUNTRY=Peru/')
-    await world.table.write([{ update: headKey(run), set: { lockOwner: 'publisher' } }])
+    const lock = { lockOwner: 'publisher', lockUntil: world.clock.ms + LOCK_MS }
+    await world.table.write([{ update: headKey(run), set: lock }])
     await world.objects.remove(DELIVERY, [vanished])
     await crawlEnded(world.deps, 'sales')
     expect(world.runs()[0]).toMatchObject({ state: 'published' })
+    return { world, run }
+  }
+
+  it('does not take a publisher that is at work for someone who deleted partitions', async () => {
+    const { world, run } = await takenOut()
     await world.table.write([{ update: headKey(run), set: { deliveryRun: 'newer' }, remove: ['lockOwner'] }])
     await world.untilQuiet()
     expect(world.runs()[0]).toMatchObject({ state: 'superseded' })
+  })
+
+  it('does not wait for one that died with the lock, a withdrawal say', async () => {
+    const { world } = await takenOut()
+    await world.untilQuiet()
+    expect(world.runs()[0]).toMatchObject({
+      state: 'superseded',
+      problem: {
+        message:
+          'The rows of this version of data/sales/0.csv were taken out, and what did it has broken off: a newer version goes on by itself, a withdrawal has to be done again.',
+      },
+    })
   })
 })

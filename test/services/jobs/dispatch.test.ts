@@ -3,6 +3,7 @@ import { Manifest } from '../../../schemas/manifest.ts'
 import { BATCH_BYTES, BATCH_SOURCES, chooseBatch, dispatch } from '../../../services/jobs/dispatch.ts'
 import { Ledger } from '../../../services/ledger/ledger.ts'
 import { type Queued, queuePk } from '../../../services/ledger/queue.ts'
+import { type Call, hearing } from '../memory/calls.ts'
 import { csv } from '../memory/engine.ts'
 import { interleaveAll } from '../memory/interleave.ts'
 import { STAGING, World, type Wrap } from '../memory/world.ts'
@@ -120,6 +121,46 @@ describe('dispatch', () => {
     expect(await world.dispatch('convert')).toBe('idle')
     expect(world.runs()[0]).toMatchObject({ state: 'failed', problem: { code: 'x' } })
     expect(await waiting(world)).toEqual([])
+  })
+})
+
+describe('a start of which nobody heard', () => {
+  const busy = async (world: World) => {
+    expect(await world.dispatch('convert')).toBe('busy')
+    expect(await waiting(world)).toHaveLength(1)
+  }
+  const lostAt = (lost: (call: Call) => boolean, after: boolean): Wrap =>
+    hearing(async (call) => {
+      if (after) await call.make()
+      if (lost(call)) throw new Error('the connection was lost')
+      return after ? undefined : await call.make()
+    })
+  const notes = ({ name, args }: Call) => name === 'write' && JSON.stringify(args[0]).includes('jobRunId')
+
+  it.each<[string, (world: World) => Partial<World['deps']>]>([
+    [
+      'as its id could not be noted',
+      (world) => ({ ledger: new Ledger(lostAt(notes, false)(world.table), world.clock.now) }),
+    ],
+    ['as the answer was lost', (world) => ({ glue: lostAt(() => true, true)(world.glue) })],
+  ])('%s, keeps its slot, and no other job does the same', async (_, lost) => {
+    const world = await withQueued('a')
+    await expect(dispatch({ ...world.deps, ...lost(world) }, world.convert, 'sales')).rejects.toThrow('lost')
+    expect(jobs(world)).toEqual([['a']])
+    await busy(world)
+    await world.untilQuiet()
+    expect(world.states()).toMatchObject([expect.stringContaining('delivered')])
+    expect(jobs(world).length, 'one of each stage').toBe(2)
+  })
+
+  it('is done again when its lease is over, where Glue has no such job', async () => {
+    const world = await withQueued('a')
+    world.glue.trouble.set('startJob', new Error('503'))
+    await expect(world.dispatch('convert')).rejects.toThrow('503')
+    world.glue.trouble.clear()
+    await busy(world)
+    await world.untilQuiet()
+    expect(world.states()).toMatchObject([expect.stringContaining('delivered')])
   })
 })
 

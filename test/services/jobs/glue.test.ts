@@ -62,8 +62,11 @@ describe('Glue', () => {
     },
   )
 
-  it('neither is busy nor refuses when it has an outage', async () => {
-    const start = failing('InternalServiceException', 500).startJob('convert', 's3://m', size)
+  it.each([
+    ['has an outage', 'InternalServiceException', 500],
+    ['was too slow to say what became of it', 'OperationTimeoutException', 400],
+  ])('neither is busy nor refuses when it %s', async (_, name, status) => {
+    const start = failing(name, status).startJob('convert', 's3://m', size)
     await expect(start).rejects.toThrow('no')
     await expect(start).rejects.not.toHaveProperty('retryable')
   })

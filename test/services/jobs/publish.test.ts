@@ -3,6 +3,7 @@ import type { Objects } from '../../../services/jobs/objects.ts'
 import { LOCK_MS, type Publication, publish, withdraw } from '../../../services/jobs/publish.ts'
 import { Ledger } from '../../../services/ledger/ledger.ts'
 import { headKey, type Run, sourcePk } from '../../../services/ledger/run.ts'
+import { hearing } from '../memory/calls.ts'
 import { csv } from '../memory/engine.ts'
 import { DELIVERY, PROCESSING, RAW, STAGING, World } from '../memory/world.ts'
 
@@ -209,7 +210,10 @@ describe('withdrawal', () => {
     expect(world.rows()).toEqual(['Chad,3'])
   })
 
-  it('ends a run that waits for the catalog as superseded', async () => {
+  it.each([
+    ['ends a run that waits for the catalog as superseded', false],
+    ['that breaks off half-way, and lets its lock go, does so too', true],
+  ])('%s', async (_, breaksOff) => {
     const world = new World()
     world.land(KEY, csv('Chad,1'))
     for (let stage = 0; stage < 2; stage++) {
@@ -221,7 +225,16 @@ describe('withdrawal', () => {
     if (!run) throw new Error('no run')
     expect(run.state).toBe('published')
     await world.objects.remove(RAW, [KEY])
-    await withdraw(world.deps, run, buckets)
+    const lost = hearing(async ({ name, make }) => {
+      const answer = await make()
+      if (name === 'remove') throw new Error('the connection was lost')
+      return answer
+    })
+    if (breaksOff) {
+      const withdrawing = withdraw({ ...world.deps, objects: lost(world.objects) }, run, buckets)
+      await expect(withdrawing).rejects.toThrow('lost')
+      expect(await head(world, run)).not.toHaveProperty('lockOwner')
+    } else await withdraw(world.deps, run, buckets)
     await world.untilQuiet()
     expect(world.runs()[0]).toMatchObject({
       state: 'superseded',

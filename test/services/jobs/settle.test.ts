@@ -4,7 +4,7 @@ import { jobEnded } from '../../../services/jobs/job-ended.ts'
 import { settle } from '../../../services/jobs/settle.ts'
 import { MAX_RECEIVES } from '../../../services/lambda/receives.ts'
 import { slotKey } from '../../../services/ledger/queue.ts'
-import { refusing } from '../memory/calls.ts'
+import { type Call, hearing, refusing } from '../memory/calls.ts'
 import { csv, HEADER } from '../memory/engine.ts'
 import { contract, DELIVERY, PROCESSING, QUARANTINE, World } from '../memory/world.ts'
 
@@ -327,6 +327,33 @@ describe('a source of which the stage before has yet to tell', () => {
     world.messages.push(convertEnds)
     await world.untilQuiet()
     expect(ends(world)).toEqual({ a: 'delivered' })
+  })
+})
+
+describe('a run that was settled', () => {
+  const isWord = ({ name, args }: Call) => name === 'write' && JSON.stringify(args[0]).includes('"converted"')
+  const isRelease = ({ name, args }: Call) =>
+    name === 'write' && JSON.stringify(args[0]).includes('"remove":["lockOwner"')
+  const lose = (isHit: (call: Call) => boolean, after: boolean) =>
+    hearing(async (call) => {
+      const answer = after && (await call.make())
+      if (isHit(call)) throw new Error('the connection was lost')
+      return after ? answer : await call.make()
+    })
+
+  it.each([
+    ['though the answer to the ledger’s last word was lost', lose(isWord, true)],
+    ['though its lock could not be let go', lose(isRelease, false)],
+  ])('is not failed at the last attempt, %s', async (_, wrap) => {
+    const world = new World(wrap)
+    world.land('data/sales/a.csv', csv('Chad,1'))
+    await world.pump()
+    const slot = slotKey({ stage: 'convert', dataset: 'sales' })
+    await world.table.write([{ update: slot, set: { settleAttempts: MAX_RECEIVES - 1 } }])
+    world.endJobs()
+    await world.handle(world.messages.shift() ?? expect.fail('no end of convert'))
+    expect(world.runs()).toMatchObject([{ state: 'converted' }])
+    expect(problemOf(world, 'a')).toBeUndefined()
   })
 })
 

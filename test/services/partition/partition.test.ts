@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { processingKey } from '../../../services/ledger/ids.ts'
 import { deliveryObjects, parquetProcessed } from '../../../services/partition/partition.ts'
+import { refusing } from '../memory/calls.ts'
 import { csv } from '../memory/engine.ts'
-import { type Message, PROCESSING, World } from '../memory/world.ts'
+import { type Message, PROCESSING, QUARANTINE, World } from '../memory/world.ts'
 
 /** Converted, its event not yet handled. */
 async function converted() {
@@ -72,6 +73,62 @@ describe('a typed part', () => {
     const { world, message } = await converted()
     message.event.detail.object.key = 'data/sales/_SUCCESS'
     expect(await parquetProcessed(world.deps, message.event)).toBeUndefined()
+  })
+})
+
+describe('of two runs of one version that take out each other’s typed rows', () => {
+  /** The second was typed, and partition's job for it begun, when the first took its rows out: it has yet to tell, and to publish again. */
+  async function takenOut() {
+    const denied = { first: '', second: '' }
+    const world = new World(
+      refusing(({ name, args }) => {
+        const { bucket, key = '' } = (args[1] ?? {}) as { bucket?: string; key?: string }
+        const isCopy = name === 'copy' && bucket === QUARANTINE && denied.first !== '' && key.includes(denied.first)
+        const written = name === 'write' ? JSON.stringify(args[0]) : ''
+        const isWord = written.includes('"converted"') && denied.second !== '' && written.includes(denied.second)
+        return isCopy || isWord ? new Error('the connection was lost') : undefined
+      }),
+    )
+    world.glue.maxConcurrentRuns = 0
+    world.land('data/sales/a.csv', csv('Chad,1', 'Chad,2', 'Chad,3', 'Chad,4', 'BAD,5'))
+    await world.pump()
+    await world.typeAgain('data/sales/a.csv')
+    await world.pump()
+    const [first = { runId: '' }, second = { runId: '' }] = world.runs()
+    Object.assign(denied, { first: first.runId, second: second.runId })
+    world.glue.maxConcurrentRuns = 5
+    await world.dispatch('convert')
+    world.endJobs()
+    const next = async (to: 'convert' | 'partition', kind: 'job' | 'object') => {
+      const at = world.messages.findIndex((message) => message.to === to && message.kind === kind)
+      if (at < 0) expect.fail(`no message to ${to}`)
+      for (const message of world.messages.splice(at, 1)) await world.handle(message)
+    }
+    await next('convert', 'job')
+    await next('partition', 'object')
+    const job = world.glue.running.find(({ job }) => job === 'partition') ?? expect.fail('no job of partition')
+    denied.first = ''
+    await next('convert', 'job')
+    expect(world.states()).toEqual([expect.stringContaining('converted'), expect.stringContaining('queued')])
+    world.job.run(job.manifest)
+    denied.second = ''
+    const partitionEnds = async () => {
+      world.endJob(job.id, 'partition', 'SUCCEEDED')
+      await next('partition', 'job')
+    }
+    return { world, convertEnds: () => next('convert', 'job'), partitionEnds }
+  }
+
+  it.each([
+    ['before it has published its own again', false],
+    ['when it has published its own again', true],
+  ])('the later one is in the table, though its job ends without its input %s', async (_, isAgain) => {
+    const { world, convertEnds, partitionEnds } = await takenOut()
+    if (isAgain) await convertEnds()
+    await partitionEnds()
+    await world.untilQuiet()
+    expect(world.rows()).toEqual(['Chad,1', 'Chad,2', 'Chad,3', 'Chad,4'])
+    expect(world.runs().map(({ state }) => state)).toEqual(['superseded', 'delivered'])
   })
 })
 
