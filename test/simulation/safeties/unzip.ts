@@ -43,7 +43,13 @@ export const UNZIP: Mutation[] = [
   {
     name: 'a replayed zip brings back members that were withdrawn',
     file: 'services/unzip/unzip.ts',
-    from: 'if (at !== undefined && !landedSince({ landedAt }, at)) return',
-    to: 'if (at !== undefined && !head && !landedSince({ landedAt }, at)) return',
+    from: ': !landedSince(run, withdrawnAt)',
+    to: ': !landedSince(run, withdrawnAt) && run.seq < 0',
+  },
+  {
+    name: 'a zip that landed before its member was withdrawn brings it back',
+    file: 'services/unzip/unzip.ts',
+    from: 'run.cause === LIVE ? run.seq <= withdrawnZipSeq',
+    to: 'run.cause === LIVE ? run.seq < 0',
   },
 ]
