@@ -82,7 +82,9 @@ function overtaken(world: World, runs: Run[]): string[] {
     const current = world.objects.read(RAW, String(key))?.versionId
     const mine = runs.filter((run) => run.key === key && run.versionId === current)
     const shown = mine.find(({ runId }) => runId === deliveryRun)
-    const gaveWay = ({ state, problem }: Run) => state === 'superseded' && problem?.code === 'superseded'
+    // What only partitions again has the number of whoever typed it.
+    const gaveWay = ({ state, problem, cause }: Run) =>
+      state === 'superseded' && problem?.code === 'superseded' && !cause.startsWith('partition-')
     const later = mine.find((run) => shown && gaveWay(run) && run.seq > (shown.typedBy?.seq ?? shown.seq))
     return later && shown
       ? [`${nameOf(later)} gave way to ${nameOf(shown)}, which came before it: ${later.problem?.message}`]
