@@ -72,22 +72,4 @@ export const PUBLISHING: Mutation[] = [
     to: 'when: [...stillLocked(lock.owner)]',
     behind: ['whoever slept over the end of its lock goes on', 'who has lost the lock tells the ledger all the same'],
   },
-  {
-    name: 'whoever slept over the end of its lock goes on',
-    file: 'services/jobs/lease.ts',
-    from: 'if (age < ms - MARGIN_MS) return',
-    to: 'if (age < Number.POSITIVE_INFINITY) return',
-  },
-  {
-    name: 'typed rows of what is half in the table are taken out',
-    file: 'services/jobs/publish.ts',
-    from: "zone === 'processing' ? typedForHalves(ledger, run) : Promise.resolve([])",
-    to: 'Promise.resolve<string[]>([])',
-  },
-  {
-    name: 'a run whose typed rows another has taken begins in the table',
-    file: 'services/partition/partition.ts',
-    from: '(await isTaken(deps, run)) ? taken(run) : undefined',
-    to: 'undefined',
-  },
 ]

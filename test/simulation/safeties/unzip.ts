@@ -40,16 +40,4 @@ export const UNZIP: Mutation[] = [
     to: 'if (head.withdrawnAt !== undefined && !head && (await outdated(deps, run))) {',
     behind: ['a replay brings back what was withdrawn', 'a replayed zip brings back members that were withdrawn'],
   },
-  {
-    name: 'a replayed zip brings back members that were withdrawn',
-    file: 'services/unzip/unzip.ts',
-    from: ': !landedSince(run, withdrawnAt)',
-    to: ': !landedSince(run, withdrawnAt) && run.seq < 0',
-  },
-  {
-    name: 'a zip that landed before its member was withdrawn brings it back',
-    file: 'services/unzip/unzip.ts',
-    from: 'run.cause === LIVE ? run.seq <= withdrawnZipSeq',
-    to: 'run.cause === LIVE ? run.seq < 0',
-  },
 ]
