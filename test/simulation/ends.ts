@@ -1,4 +1,5 @@
 import type { Run } from '../../services/ledger/run.ts'
+import type { Item } from '../../services/ledger/table.ts'
 import { RAW, type World } from '../services/memory/world.ts'
 import type { Fault, Faults } from './faults.ts'
 import type { People } from './people.ts'
@@ -37,6 +38,8 @@ export function ends(world: World, people: People, faults: Faults, isLast: boole
     ...numbers(runs),
     ...runs.flatMap((run) => causeless(world, faults, run)),
     ...runs.flatMap(tooEarly),
+    ...overtaken(world, runs),
+    ...marked(world),
     ...(TAKES_BACK.some((fault) => faults.struck.has(fault)) ? [] : runs.flatMap(takenBack)),
     ...(isLast ? extracted(runs, people) : []),
   ]
@@ -69,6 +72,34 @@ function causeless(world: World, faults: Faults, run: Run): string[] {
 
 const isDeadly = (world: World, { key, versionId }: Run) =>
   world.objects.read(RAW, key, versionId)?.body.includes('POISON') ?? false
+
+const headsOf = (world: World): Item[] =>
+  [...world.table.items.values()].filter(({ pk, sk }) => pk.startsWith('SOURCE#') && sk === 'HEAD')
+
+/** Of what is there the run registered last is in the table: it gives way to none that came before it. */
+function overtaken(world: World, runs: Run[]): string[] {
+  return headsOf(world).flatMap(({ key, deliveryRun }) => {
+    const current = world.objects.read(RAW, String(key))?.versionId
+    const mine = runs.filter((run) => run.key === key && run.versionId === current)
+    const shown = mine.find(({ runId }) => runId === deliveryRun)
+    // What only partitions again has the number of whoever typed it.
+    const gaveWay = ({ state, problem, cause }: Run) =>
+      state === 'superseded' && problem?.code === 'superseded' && !cause.startsWith('partition-')
+    const later = mine.find((run) => shown && gaveWay(run) && run.seq > (shown.typedBy?.seq ?? shown.seq))
+    return later && shown
+      ? [`${nameOf(later)} gave way to ${nameOf(shown)}, which came before it: ${later.problem?.message}`]
+      : []
+  })
+}
+
+/** Landing again takes the mark of a withdrawal away: a CSV that is there has none. */
+function marked(world: World): string[] {
+  return headsOf(world).flatMap(({ key, withdrawnAt }) =>
+    withdrawnAt !== undefined && String(key).startsWith('data/') && world.objects.read(RAW, String(key))
+      ? [`${key} is marked as withdrawn, and has landed since`]
+      : [],
+  )
+}
 
 /** Partition fails nothing of which convert has yet to tell: its word would come over the failure. */
 function tooEarly(run: Run): string[] {

@@ -7,6 +7,7 @@ import { mutate } from './mutate.ts'
 import { MUTATIONS, type Mutation, mutationOf } from './mutations.ts'
 import { type Noticed, notice } from './notice.ts'
 import { keep, lineOf } from './noticed-table.ts'
+import { BY_TEST } from './safeties/by-test.ts'
 import { type Simulated, simulate } from './simulate.ts'
 
 const USAGE = `npm run simulate -- [--schedules N] [--seed S] [--json]
@@ -45,7 +46,7 @@ if (values.help || !Number.isSafeInteger(schedules) || schedules < 1 || !Number.
   process.exit(values.help ? 0 : 2)
 }
 
-const unknown = values.off.find((name) => !MUTATIONS.some((each) => each.name === name))
+const unknown = values.off.find((name) => ![...MUTATIONS, ...BY_TEST].some((each) => each.name === name))
 if (unknown !== undefined) {
   process.stderr.write(`No safety is called "${unknown}". They are: ${MUTATIONS.map(({ name }) => name).join('; ')}\n`)
   process.exit(2)

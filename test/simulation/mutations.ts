@@ -1,4 +1,5 @@
 import { BATCHES } from './safeties/batches.ts'
+import { BY_TEST } from './safeties/by-test.ts'
 import { LEDGER } from './safeties/ledger.ts'
 import { PUBLISHING } from './safeties/publishing.ts'
 import { SWEEP } from './safeties/sweep.ts'
@@ -16,12 +17,15 @@ export type Mutation = {
   behind?: string[]
 }
 
+/** The test that fails where a safety is off. */
+export type Tested = { file: string; title: string }
+
 /** Each must make the simulation fail, or nothing shows that the safety is needed. */
 export const MUTATIONS: Mutation[] = [...PUBLISHING, ...BATCHES, ...LEDGER, ...SWEEP, ...UNZIP]
 
 /** @throws Error for a name that no safety has */
 export function mutationOf(name: string): Mutation {
-  const found = MUTATIONS.find((each) => each.name === name)
+  const found = [...MUTATIONS, ...BY_TEST].find((each) => each.name === name)
   if (!found) throw new Error(`No mutation is called "${name}". They are in test/simulation/safeties.`)
   return found
 }

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Mutation } from './mutations.ts'
 import type { Noticed } from './notice.ts'
+import { BY_TEST } from './safeties/by-test.ts'
 
 const PLACE = new URL('MUTATIONS.md', import.meta.url)
 
@@ -33,6 +34,14 @@ Made by \`npm run simulate -- --mutations --schedules ${schedules} --write\`: on
 | safety that is off | file | noticed by seed | off as well, as it stands behind | what broke |
 | --- | --- | --- | --- | --- |
 ${lines.join('\n')}
+
+## Noticed by a test
+
+No schedule has noticed these: the test named fails where they are off.
+
+| safety that is off | test | file of the test |
+| --- | --- | --- |
+${BY_TEST.map(({ name, test }) => `| ${name} | ${test.title} | ${test.file} |`).join('\n')}
 `
   if (text !== before) await writeFile(PLACE, text)
 }

@@ -156,10 +156,7 @@ export class People {
       await tellCatalog(world.deps.ledger, 'sales')
       if (taken.every(({ outcome }) => outcome === 'withdrawn' || outcome === 'landed_again')) {
         this.newestZips.delete(key)
-        // Of a zip that nobody could extract, a redriven message brings back what was withdrawn of it meanwhile.
-        const zip = ZIP_KEYS.find((each) => key.startsWith(memberFolderOf('sales', each)))
-        const mayComeBack = zip !== undefined && this.#isUnseen(zip)
-        const isSure = !mayComeBack && taken.every(({ outcome }) => outcome === 'withdrawn') && this.#landed === before
+        const isSure = taken.every(({ outcome }) => outcome === 'withdrawn') && this.#landed === before
         // What landed by itself in a zip's folder, and that nobody has heard of yet, is not the zip's.
         const isKnown = (each: string) => each === key || taken.some((source) => source.key === each)
         const isOut = (each: string) => isKnown(each) || (this.#members.get(key)?.has(each) ?? false)

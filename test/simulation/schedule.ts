@@ -11,8 +11,8 @@ import { MINUTE, SECOND } from './time.ts'
 import { Timeline } from './timeline.ts'
 import { unmended } from './unmended.ts'
 
-/** Of simulated time, in which all must have come to rest. */
-const PATIENCE_MS = 6 * 60 * MINUTE
+/** Of simulated time, in which all must have come to rest: what is tried again each hour may meet trouble more than once. */
+const PATIENCE_MS = 12 * 60 * MINUTE
 
 export type Played = {
   seed: number

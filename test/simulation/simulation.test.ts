@@ -4,6 +4,7 @@ import { mutated } from './mutate.ts'
 import { MUTATIONS } from './mutations.ts'
 import { holds, notice } from './notice.ts'
 import { kept } from './noticed-table.ts'
+import { BY_TEST } from './safeties/by-test.ts'
 import { Schedule } from './schedule.ts'
 import { simulate } from './simulate.ts'
 
@@ -44,8 +45,10 @@ describe('each safety', async () => {
   it('is in the table, with the seed that notices when it is off, and in one place of the code', () => {
     expect([...rows.keys()]).toEqual(MUTATIONS.map(({ name }) => name))
     expect([...rows.values()].filter(({ seed }) => seed === undefined)).toEqual([])
-    for (const mutation of MUTATIONS)
+    for (const mutation of [...MUTATIONS, ...BY_TEST])
       mutated(readFileSync(new URL(`../../${mutation.file}`, import.meta.url), 'utf8'), mutation)
+    for (const { test } of BY_TEST)
+      expect(readFileSync(new URL(`../../${test.file}`, import.meta.url), 'utf8')).toContain(test.title)
   })
 
   it.each(MUTATIONS)(

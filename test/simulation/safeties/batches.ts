@@ -53,8 +53,8 @@ export const BATCHES: Mutation[] = [
   {
     name: "one source's trouble is its whole batch's",
     file: 'services/jobs/settle.ts',
-    from: '          if (mayPass(error) && !lastAttempt) retry ??= error\n',
-    to: '          if (mayPass(error)) retry ??= error\n',
+    from: 'if (mayPass(error) && !lastAttempt) {',
+    to: 'if (mayPass(error)) {',
   },
   {
     name: 'the sums are not compared before publishing',

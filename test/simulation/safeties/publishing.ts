@@ -13,7 +13,7 @@ export const PUBLISHING: Mutation[] = [
     file: 'services/jobs/publish.ts',
     from: "[{ attribute: 'lockOwner', is: 'equal', to: owner }]\n\n/** What one version",
     to: '[]\n\n/** What one version',
-    behind: ['a withdrawal marks what has landed since'],
+    behind: ['whoever slept over the end of its lock goes on', 'a withdrawal marks what has landed since'],
   },
   {
     name: 'what is copied need not match its ETag',
@@ -68,8 +68,8 @@ export const PUBLISHING: Mutation[] = [
   {
     name: 'a withdrawal marks what has landed since',
     file: 'services/jobs/publish.ts',
-    from: 'when: [...stillLocked(owner), ...sameSeq]',
-    to: 'when: [...stillLocked(owner)]',
-    behind: ['who has lost the lock tells the ledger all the same'],
+    from: 'when: [...stillLocked(lock.owner), ...sameSeq]',
+    to: 'when: [...stillLocked(lock.owner)]',
+    behind: ['whoever slept over the end of its lock goes on', 'who has lost the lock tells the ledger all the same'],
   },
 ]

@@ -40,10 +40,4 @@ export const UNZIP: Mutation[] = [
     to: 'if (head.withdrawnAt !== undefined && !head && (await outdated(deps, run))) {',
     behind: ['a replay brings back what was withdrawn', 'a replayed zip brings back members that were withdrawn'],
   },
-  {
-    name: 'a replayed zip brings back members that were withdrawn',
-    file: 'services/unzip/unzip.ts',
-    from: 'if (at !== undefined && !landedSince({ landedAt }, at)) return',
-    to: 'if (at !== undefined && !head && !landedSince({ landedAt }, at)) return',
-  },
 ]
