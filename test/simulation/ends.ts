@@ -3,7 +3,6 @@ import type { Item } from '../../services/ledger/table.ts'
 import { RAW, type World } from '../services/memory/world.ts'
 import type { Fault, Faults } from './faults.ts'
 import type { People } from './people.ts'
-import { TAKES_BACK } from './unmended.ts'
 
 /** What keeps a function from its work, now and then or for hours. */
 const TROUBLE: Fault[] = [
@@ -40,7 +39,7 @@ export function ends(world: World, people: People, faults: Faults, isLast: boole
     ...runs.flatMap(tooEarly),
     ...overtaken(world, runs),
     ...marked(world),
-    ...(TAKES_BACK.some((fault) => faults.struck.has(fault)) ? [] : runs.flatMap(takenBack)),
+    ...runs.flatMap(takenBack),
     ...(isLast ? extracted(runs, people) : []),
   ]
 }

@@ -69,8 +69,8 @@ try {
 async function replay(): Promise<number> {
   mutate(values.off)
   const { Schedule } = await import('./schedule.ts')
-  const { story, wrong, known } = await new Schedule(seed, true).play()
-  say([`Seed ${seed}:`, ...story, wrong ?? known ?? 'All promises held.'].join('\n'))
+  const { story, wrong } = await new Schedule(seed, true).play()
+  say([`Seed ${seed}:`, ...story, wrong ?? 'All promises held.'].join('\n'))
   return wrong === undefined ? 0 : 1
 }
 
@@ -84,30 +84,20 @@ async function many(): Promise<number> {
     signal: stop.signal,
   })
   line.end()
-  const { broken, struck, known, ...counts } = simulated
-  if (values.json)
-    say(
-      JSON.stringify(
-        { ...counts, seed, struck: Object.fromEntries(struck), known: Object.fromEntries(known), broken },
-        null,
-        2,
-      ),
-    )
+  const { broken, struck, ...counts } = simulated
+  if (values.json) say(JSON.stringify({ ...counts, seed, struck: Object.fromEntries(struck), broken }, null, 2))
   else say(words(simulated))
   return broken ? 1 : 0
 }
 
-function words({ schedules: played, calls, steps, struck, known, broken }: Simulated): string {
+function words({ schedules: played, calls, steps, struck, broken }: Simulated): string {
   const rows = ALL_FAULTS.map((fault) => [fault, count(struck.get(fault) ?? 0)])
   const faults = table([['fault', 'struck'], ...rows])
   const sums = `${count(played)} schedules from seed ${seed}: ${count(steps)} things that people did, ${count(calls)} calls.`
   const end = broken
     ? `Seed ${broken.seed} broke a promise. ${broken.wrong}\nIts story: npm run simulate -- --seed ${broken.seed} --replay`
     : 'All promises held.'
-  const left = [...known].map(
-    ([name, seeds]) => `Known, and not mended: ${name} (${seeds.length}, first ${seeds[0]}).\n`,
-  )
-  return `${faults}\n\n${sums}\n${left.join('')}${end}`
+  return `${faults}\n\n${sums}\n${end}`
 }
 
 async function mutations(): Promise<number> {

@@ -9,10 +9,9 @@ import { Surroundings } from './surroundings.ts'
 import { type Theme, themeOf } from './themes.ts'
 import { MINUTE, SECOND } from './time.ts'
 import { Timeline } from './timeline.ts'
-import { unmended } from './unmended.ts'
 
 /** Of simulated time, in which all must have come to rest: what is tried again each hour may meet trouble more than once. */
-const PATIENCE_MS = 12 * 60 * MINUTE
+const PATIENCE_MS = 24 * 60 * MINUTE
 
 export type Played = {
   seed: number
@@ -22,8 +21,6 @@ export type Played = {
   steps: number
   /** What broke. */
   wrong?: string
-  /** What broke is known, and not mended yet. */
-  known?: string
 }
 
 /** One schedule: what people do, and what goes wrong at which call, all of it from the seed. */
@@ -57,8 +54,7 @@ export class Schedule {
       return this.#played()
     } catch (error) {
       const wrong = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      const known = unmended(this.#world, wrong)
-      return { ...this.#played(), ...(known ? { known } : { wrong }) }
+      return { ...this.#played(), wrong }
     }
   }
 

@@ -12,8 +12,6 @@ export type Simulated = {
   steps: number
   /** What struck, and how often. */
   struck: Map<string, number>
-  /** Seeds of schedules that came to what is known and not mended yet, by its name. */
-  known: Map<string, number[]>
   /** Of the lowest seed that broke a promise. */
   broken?: { seed: number; wrong: string }
 }
@@ -38,7 +36,7 @@ export async function simulate({
   onProgress,
   signal,
 }: Simulation): Promise<Simulated> {
-  const total: Simulated = { schedules: 0, calls: 0, steps: 0, struck: new Map(), known: new Map() }
+  const total: Simulated = { schedules: 0, calls: 0, steps: 0, struck: new Map() }
   const end = seed + schedules
   let next = seed
   const take = (): Asked | undefined => {
@@ -47,12 +45,11 @@ export async function simulate({
     next = Math.min(end, from + AT_ONCE)
     return { from, to: next }
   }
-  const add = ({ calls, steps, struck, broken, known, played }: Answer) => {
+  const add = ({ calls, steps, struck, broken, played }: Answer) => {
     total.schedules += played
     total.calls += calls
     total.steps += steps
     for (const [fault, times] of struck) total.struck.set(fault, (total.struck.get(fault) ?? 0) + times)
-    for (const [name, seed] of known) total.known.set(name, [...(total.known.get(name) ?? []), seed])
     const [first] = broken
     if (first && first.seed < (total.broken?.seed ?? Number.POSITIVE_INFINITY)) total.broken = first
     onProgress?.(total.schedules)

@@ -1,7 +1,6 @@
 import { queuePk, slotKey } from '../../services/ledger/queue.ts'
 import type { World } from '../services/memory/world.ts'
 import type { Fault, Faults } from './faults.ts'
-import { STARTS_TWICE } from './unmended.ts'
 
 /** After these, a job may be at work of which its dispatcher does not know. */
 const START_UNKNOWN: Fault[] = ['the answer to a call is lost', 'a call is sent twice']
@@ -36,7 +35,7 @@ export class Watch {
 
   /** Jobs that have been started. */
   begun(ids: string[]): void {
-    if (ids.length === 0 || !this.#isFree([...START_UNKNOWN, ...STARTS_TWICE])) return
+    if (ids.length === 0 || !this.#isFree(START_UNKNOWN)) return
     const { running } = this.#world.glue
     for (const stage of STAGES) {
       const atWork = running.filter(({ job }) => job === stage)

@@ -11,20 +11,18 @@ export type Answer = {
   steps: number
   struck: [string, number][]
   broken: { seed: number; wrong: string }[]
-  known: [string, number][]
   played: number
 }
 
 process.on('message', async ({ from, to }: Asked) => {
-  const answer: Answer = { calls: 0, steps: 0, struck: [], broken: [], known: [], played: 0 }
+  const answer: Answer = { calls: 0, steps: 0, struck: [], broken: [], played: 0 }
   const struck = new Map<string, number>()
   for (let seed = from; seed < to; seed++) {
-    const { calls, steps, faults, wrong, known } = await new Schedule(seed).play()
+    const { calls, steps, faults, wrong } = await new Schedule(seed).play()
     answer.played++
     answer.calls += calls
     answer.steps += steps
     for (const [fault, times] of faults) struck.set(fault, (struck.get(fault) ?? 0) + times)
-    if (known !== undefined) answer.known.push([known, seed])
     if (wrong !== undefined) {
       answer.broken.push({ seed, wrong })
       break
