@@ -229,8 +229,8 @@ export class Surroundings {
     if (mishap) this.say(`  ${process.name}: ${call} is ${mishap.kind}`)
     const isPersons = process.name.startsWith('withdraw')
     const stall = isPersons ? "a person's laptop sleeps for minutes" : 'a process stalls for minutes'
-    // A laptop naps, or is shut for longer than any function lives.
-    const longest = !isPersons ? 12 : this.#random(2) === 0 ? 5 : 40
+    // A laptop may be shut for longer than any function lives.
+    const longest = isPersons ? 40 : 12
     const stalls = this.#faults.strikes(stall) ? this.#random(longest) * MINUTE : 0
     if (stalls > 0) this.say(`  ${process.name}: stalls for ${stalls / MINUTE} minutes after ${call}`)
     await turn.perform(mishap, stalls)

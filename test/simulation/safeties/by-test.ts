@@ -52,4 +52,14 @@ export const BY_TEST: (Mutation & { test: Tested })[] = [
       title: 'stays out though it had landed by itself, and is all that the zip has',
     },
   },
+  {
+    name: 'who has lost the lock tells the ledger all the same',
+    file: 'services/jobs/publish.ts',
+    from: "[{ attribute: 'lockOwner', is: 'equal', to: owner }]\n\n/** What one version",
+    to: '[]\n\n/** What one version',
+    test: {
+      file: 'test/services/jobs/publish.test.ts',
+      title: 'changes no ledger when another took over whose clock is far ahead',
+    },
+  },
 ]

@@ -9,13 +9,6 @@ export const PUBLISHING: Mutation[] = [
     to: '',
   },
   {
-    name: 'who has lost the lock tells the ledger all the same',
-    file: 'services/jobs/publish.ts',
-    from: "[{ attribute: 'lockOwner', is: 'equal', to: owner }]\n\n/** What one version",
-    to: '[]\n\n/** What one version',
-    behind: ['whoever slept over the end of its lock goes on', 'a withdrawal marks what has landed since'],
-  },
-  {
     name: 'what is copied need not match its ETag',
     file: 'services/jobs/objects.ts',
     from: '          CopySourceIfMatch: from.etag,\n          // Copying tags',
