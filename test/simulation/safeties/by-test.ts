@@ -18,7 +18,7 @@ export const BY_TEST: (Mutation & { test: Tested })[] = [
     from: "zone === 'processing' ? typedForHalves(ledger, run) : Promise.resolve([])",
     to: 'Promise.resolve<string[]>([])',
     test: {
-      file: 'test/services/jobs/settle.test.ts',
+      file: 'test/services/jobs/half.test.ts',
       title: 'is finished, though a rerun has typed it again and was too late to publish it',
     },
   },
@@ -28,7 +28,7 @@ export const BY_TEST: (Mutation & { test: Tested })[] = [
     from: '(await isTaken(deps, run)) ? taken(run) : undefined',
     to: 'undefined',
     test: {
-      file: 'test/services/jobs/settle.test.ts',
+      file: 'test/services/jobs/half.test.ts',
       title: 'does not come of a run whose typed rows another run has taken away',
     },
   },
