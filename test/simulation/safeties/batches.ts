@@ -27,12 +27,6 @@ export const BATCHES: Mutation[] = [
     to: 'set: { dpu }',
   },
   {
-    name: 'what was settled before a crash is settled again',
-    file: 'services/jobs/settle.ts',
-    from: 'if (!(await ledger.table.get(place))) return',
-    to: 'await ledger.table.get(place)',
-  },
-  {
     name: 'a source that waits for the stage before is failed',
     file: 'services/jobs/fail.ts',
     from: 'if (stage.isHandedOver?.(run) === false) return',
@@ -61,12 +55,6 @@ export const BATCHES: Mutation[] = [
     file: 'services/partition/partition.ts',
     from: 'if (rowsIn === run.accepted && written === run.accepted) return',
     to: 'if (rowsIn !== undefined) return',
-  },
-  {
-    name: 'partition starts before all parts are there',
-    file: 'services/partition/partition.ts',
-    from: 'if (!(await partsOf(deps, ref))) {',
-    to: 'if ((await partsOf(deps, ref)) === null) {',
   },
   {
     name: 'a lost event of typed rows stays lost',

@@ -62,4 +62,24 @@ export const BY_TEST: (Mutation & { test: Tested })[] = [
       title: 'changes no ledger when another took over whose clock is far ahead',
     },
   },
+  {
+    name: 'what was settled before a crash is settled again',
+    file: 'services/jobs/settle.ts',
+    from: 'if (!(await ledger.table.get(place))) return',
+    to: 'await ledger.table.get(place)',
+    test: {
+      file: 'test/services/jobs/resume.test.ts',
+      title: 'settling a batch that is ended after %d objects goes on where it was ended',
+    },
+  },
+  {
+    name: 'partition starts before all parts are there',
+    file: 'services/partition/partition.ts',
+    from: 'if (!(await partsOf(deps, ref))) {',
+    to: 'if ((await partsOf(deps, ref)) === null) {',
+    test: {
+      file: 'test/services/partition/partition.test.ts',
+      title: 'queues its run once all parts are there, whatever the ledger says',
+    },
+  },
 ]
