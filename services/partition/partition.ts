@@ -78,7 +78,7 @@ async function partitionAgain(deps: PartitionDeps, typed: Run, replay: string): 
   const message = parts
     ? await outdated(deps, typed)
     : `The typed rows of this version of ${typed.key} are not kept any more.`
-  const problem = message ? { code: 'superseded', message } : typedOtherwise(deps, typed)
+  const problem = message ? { code: 'superseded', message } : (uncounted(typed) ?? typedOtherwise(deps, typed))
   const end: Ending | undefined = problem && { state: 'superseded', problem }
   const { rowsIn, accepted, rejected, reasons, processingRows, contractVersion, zip } = typed
   const as: Partial<Run> = {
@@ -99,6 +99,13 @@ async function partitionAgain(deps: PartitionDeps, typed: Run, replay: string): 
   const landed = { bucket, key, versionId, etag, bytes, landedAt }
   const { run } = await ledger.register('csv', typed.dataset, landed, replay, end, { queue: 'partition', as })
   return hasEnded(run.state) ? undefined : run.dataset
+}
+
+/** The first stage has failed after it published and before it told: its rows can be held against nothing, and it will not tell. */
+function uncounted({ accepted, key, dataset }: Run): Problem | undefined {
+  if (accepted !== undefined) return undefined
+  const message = `The typed rows of this version of ${key} were never counted, for its conversion has failed: they are not partitioned. A rerun types it again: \`landfall rerun ${dataset} --only failed\`.`
+  return { code: 'superseded', message }
 }
 
 /**

@@ -76,6 +76,24 @@ describe('a typed part', () => {
   })
 })
 
+describe('typed rows of which convert died before it told, and failed', () => {
+  it('are not partitioned by a replay, which would wait for their count for ever', async () => {
+    const { world, run } = await converted()
+    world.messages.length = 0
+    const problem = { code: 'convert_not_published', message: '' }
+    await world.books.update(run, { state: 'failed', problem }, [], ['accepted'])
+    world.replay('partition', 'partition-again')
+    await world.untilQuiet()
+    expect(world.runs().map(({ cause, state }) => [cause, state])).toEqual([
+      ['live', 'failed'],
+      ['partition-again', 'superseded'],
+    ])
+    expect(world.runs()[1]?.problem?.message).toBe(
+      'The typed rows of this version of data/sales/a.csv were never counted, for its conversion has failed: they are not partitioned. A rerun types it again: `landfall rerun sales --only failed`.',
+    )
+  })
+})
+
 describe('of two runs of one version that take out each other’s typed rows', () => {
   /** The second was typed, and partition's job for it begun, when the first took its rows out: it has yet to tell, and to publish again. */
   async function takenOut() {
