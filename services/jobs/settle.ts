@@ -132,7 +132,7 @@ async function takeUp(ledger: Ledger, queue: QueueName, batch: string): Promise<
 
 /** How many of a batch's items are in the queue still. */
 async function leftOf({ table }: Ledger, queue: QueueName, { items }: Slot): Promise<number> {
-  const found = await pMap(items, ({ sk }) => table.get({ pk: queuePk(queue), sk }), { concurrency: 16 })
+  const found = await pMap(items, ({ sk }) => table.get({ pk: queuePk(queue), sk }), { concurrency: AT_ONCE })
   return found.filter((item) => item !== undefined).length
 }
 

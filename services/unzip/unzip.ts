@@ -7,14 +7,15 @@ import { outdated, type PublishDeps, stillLocked, withdraw, withSourceLock } fro
 import { unknownDataset } from '../jobs/unknown-dataset.ts'
 import { LandfallError, Refused, TryAgain } from '../lambda/errors.ts'
 import { LIVE } from '../ledger/causes.ts'
-import { type Ending, landedSince, withdrawn } from '../ledger/endings.ts'
+import { type Ending, withdrawn } from '../ledger/endings.ts'
 import { datasetOf, memberFolderOf, sourceIdOf } from '../ledger/ids.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { forgetLines, keepLines } from '../ledger/lines.ts'
-import { type Head, hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
+import { hasEnded, headKey, type MemberLine, type Run, runKey } from '../ledger/run.ts'
 import type { Condition } from '../ledger/table.ts'
 import { IN_QUEUE } from '../letters/words.ts'
 import { extract, type Skipped } from './extract.ts'
+import { type Judge, type LeftOut, notToBeExtracted } from './left-out.ts'
 import { OutOfTime, type Time } from './time.ts'
 
 export type UnzipDeps = IntakeDeps &
@@ -163,45 +164,6 @@ class Withdrawn extends LandfallError {
 /** Whether this version has been extracted before: then a replay or rerun brings nothing new. */
 const isExtracted = async (ledger: Ledger, run: Run): Promise<boolean> =>
   (await ledger.runs(run)).some(({ versionId, state }) => versionId === run.versionId && state === 'extracted')
-
-type LeftOut = { member: MemberLine; reason: 'withdrawn' | 'landed by itself since' }
-type Judge = (members: MemberLine[]) => Promise<LeftOut[]>
-
-/**
- * Members that a replay or rerun leaves alone: those whose rows a person wants no more, and those that have landed by themselves
- * since, whose newer rows it would replace. A zip that has just landed brings both back; so does a rerun of one that nobody could
- * extract, but for what was withdrawn after it landed. So does a redriven message of such a zip.
- */
-async function notToBeExtracted(
-  deps: UnzipDeps,
-  run: Run,
-  members: MemberLine[],
-  { again, isNewest }: { again: boolean; isNewest: boolean },
-): Promise<LeftOut[]> {
-  const { ledger, objects, rawBucket } = deps
-  // While the newest has not failed, no member of it can be withdrawn.
-  if (run.cause === LIVE && run.state !== 'failed' && isNewest) return []
-  const judged = await pMap(
-    members,
-    async (member): Promise<LeftOut | undefined> => {
-      const head = await ledger.head({ dataset: run.dataset, sourceId: member.sourceId })
-      if (head && isWithdrawnSince(head, run)) return { member, reason: 'withdrawn' }
-      if (!again) return undefined
-      const current = await objects.head(rawBucket, member.key)
-      // Without a version it is what a crash of an extraction left.
-      const ours = !current || !member.versionId || current.versionId === member.versionId
-      return ours ? undefined : { member, reason: 'landed by itself since' }
-    },
-    { concurrency: 16 },
-  )
-  return judged.flatMap((one) => one ?? [])
-}
-
-/** A zip's own run was registered before or after, by whatever clocks; a replay or rerun of it, always after. */
-function isWithdrawnSince({ withdrawnAt, withdrawnZipSeq = 0 }: Head, run: Run): boolean {
-  if (withdrawnAt === undefined) return false
-  return run.cause === LIVE ? run.seq <= withdrawnZipSeq : !landedSince(run, withdrawnAt)
-}
 
 type Extracted = Pick<Run, 'skipped' | 'archived'> & {
   members: MemberLine[]

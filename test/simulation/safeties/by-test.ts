@@ -34,7 +34,7 @@ export const BY_TEST: (Mutation & { test: Tested })[] = [
   },
   {
     name: 'a replayed zip brings back members that were withdrawn',
-    file: 'services/unzip/unzip.ts',
+    file: 'services/unzip/left-out.ts',
     from: ': !landedSince(run, withdrawnAt)',
     to: ': !landedSince(run, withdrawnAt) && run.seq < 0',
     test: {
@@ -44,7 +44,7 @@ export const BY_TEST: (Mutation & { test: Tested })[] = [
   },
   {
     name: 'a zip that landed before its member was withdrawn brings it back',
-    file: 'services/unzip/unzip.ts',
+    file: 'services/unzip/left-out.ts',
     from: 'run.cause === LIVE ? run.seq <= withdrawnZipSeq',
     to: 'run.cause === LIVE ? run.seq < 0',
     test: {
